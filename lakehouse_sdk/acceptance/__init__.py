@@ -1,0 +1,1 @@
+"""Runs the validation notebooks and writes the report; the only importer of papermill."""

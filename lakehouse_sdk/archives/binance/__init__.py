@@ -1,0 +1,1 @@
+"""Binance Vision, the public archive of Binance."""

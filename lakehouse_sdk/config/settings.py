@@ -1,0 +1,304 @@
+"""Every setting, its default with the reason, and where its value came from.
+
+Environment variables are `LAKEHOUSE_<GROUP>__<FIELD>`, for example `LAKEHOUSE_STORAGE__ENDPOINT_URL`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from lakehouse_sdk.config.paths import find_upwards
+from lakehouse_sdk.config.profiles import S3Profile
+from lakehouse_sdk.config.stack import find_stack
+from lakehouse_sdk.errors import ConfigurationError
+
+_PREFIX = "LAKEHOUSE_"
+_FILE_NAME = "lakehouse.toml"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LakeSettings(_Group):
+    """Where the lakehouse rests on the storage server."""
+
+    bucket: str = "lakehouse"
+    """Bucket of all that the SDK writes; created when missing."""
+    bronze_prefix: str = "bronze"
+    """Archives, mirrored key by key: `bronze/<source>/<key of the source>`."""
+    warehouse_prefix: str = "warehouse"
+    """Iceberg tables: `warehouse/<namespace>/<table>/`."""
+
+
+class BinanceSettings(_Group):
+    """Where Binance's public archive is read; the defaults are the real one."""
+
+    endpoint_url: str = "https://s3.ap-northeast-1.amazonaws.com"
+    """S3 address that lists and serves the bucket without credentials."""
+    bucket: str = "data.binance.vision"
+    region: str = "ap-northeast-1"
+    prefix: str = "data/"
+    """Root of the published layout inside the bucket."""
+    max_connections: int = Field(default=16, ge=1, le=64)
+    """Requests under way at once; the archive is a public good."""
+
+    def to_profile(self) -> S3Profile:
+        """The anonymous profile that reads the archive; path style, because dots in the bucket name break TLS otherwise."""
+        return S3Profile(endpoint_url=self.endpoint_url, region=self.region, anonymous=True)
+
+
+class ArchiveSettings(_Group):
+    """One group for each source of archives."""
+
+    binance: BinanceSettings = BinanceSettings()
+
+
+class CatalogSettings(_Group):
+    """The Iceberg catalogue."""
+
+    name: str = "lakehouse"
+    uri: str | None = None
+    """SQLAlchemy address, `sqlite:////path/catalog.db` or `postgresql+psycopg://…`; needed as soon as a table is touched."""
+
+
+class TransferSettings(_Group):
+    """How bytes are moved."""
+
+    max_concurrent: int = Field(default=32, ge=1, le=512)
+    """Objects under way at once; 32 was as fast as 256 on two cores and keeps s5cmd's memory at 50 MiB."""
+    part_size_mib: int = Field(default=50, ge=5, le=5120)
+    """Part size of multipart uploads, MiB; the specification's default, and s5cmd's."""
+    staging_dir: Path | None = None
+    """Folder that `staged` copies pass through; default: a fresh folder in the system's temporary directory."""
+    staging_max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)
+    """Most bytes that rest in the staging folder at once; a larger transfer goes in several rounds."""
+
+
+class ServerSettings(_Group):
+    """Embedded servers."""
+
+    minio_path: Path | None = None
+    """MinIO's program; default: found on PATH, in the user's cache, else built once from its Go module."""
+
+
+class PrefectSettings(_Group):
+    """The Prefect server that flows report to."""
+
+    api_url: str | None = None
+    """Address of its API, for example `http://127.0.0.1:4200/api`; None: the one that Prefect's own settings name."""
+
+
+class Settings(BaseSettings):
+    """All settings of one lakehouse; frozen, secrets masked in every repr."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        env_file_encoding="utf-8",
+    )
+
+    storage: S3Profile = S3Profile()
+    profiles: dict[str, S3Profile] = Field(default_factory=dict)
+    """Further S3 servers by name, for `lakehouse://name@bucket/key`."""
+    lake: LakeSettings = LakeSettings()
+    archives: ArchiveSettings = ArchiveSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    transfer: TransferSettings = TransferSettings()
+    servers: ServerSettings = ServerSettings()
+    prefect: PrefectSettings = PrefectSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` passes in: it reads the sources itself, so that origins and values cannot disagree."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    def profile(self, name: str) -> S3Profile:
+        """The profile called `name`; empty means `storage`, `binance` is the public archive unless it is defined otherwise.
+
+        Raises:
+            ConfigurationError: No such profile.
+        """
+        if not name:
+            return self.storage
+        try:
+            return {"binance": self.archives.binance.to_profile(), **self.profiles}[name]
+        except KeyError:
+            known = ", ".join(sorted({"binance", *self.profiles}))
+            raise ConfigurationError(
+                f"There is no profile {name!r} (known: {known}).",
+                hint=f"Set {_PREFIX}PROFILES__{name.upper()}__… or add [profiles.{name}] to {_FILE_NAME}.",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingOrigin:
+    """One setting as it applies.
+
+    Attributes:
+        name: Dotted name, for example `storage.endpoint_url`.
+        value: Its value; secrets are masked.
+        origin: The place it came from, for example `environment` or `default`.
+    """
+
+    name: str
+    value: object
+    origin: str
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Read the settings: arguments > environment > `.env` > `lakehouse.toml` > running local stack > default.
+
+    `lakehouse.toml` and `.env` are searched from the current folder upwards; `LAKEHOUSE_CONFIG` names the former outright.
+    The local stack counts only where no other source says anything about `storage`: credentials are never mixed.
+
+    Args:
+        **arguments: Groups as dicts or models, for example `storage={"endpoint_url": "http://127.0.0.1:9000"}`.
+
+    Raises:
+        ConfigurationError: A value is invalid, a name unknown, a file unreadable; names the setting and where it was set.
+    """
+    layers = list(_read_layers(arguments))
+    try:
+        return Settings(**_merge(layers))
+    except ValidationError as error:
+        raise ConfigurationError(_describe(error, layers), hint=f"Correct it there; {_places()}") from None
+
+
+def explain_settings(**arguments: Any) -> list[SettingOrigin]:
+    """Every setting with its value and origin, in the order of the documentation; raises as `load_settings`."""
+    settings = load_settings(**arguments)
+    layers = list(_read_layers(arguments))
+    return [SettingOrigin(".".join(path), value, _origin(path, layers)) for path, value in _leaves(settings)]
+
+
+_Layer = tuple[str, Mapping[str, Any]]
+
+
+def _read_layers(arguments: Mapping[str, Any]) -> Iterator[_Layer]:
+    """The sources with their names, strongest first."""
+    layers: list[_Layer] = [("argument", {name: _plain(value) for name, value in arguments.items()})]
+    layers.append(("environment", _known("environment", EnvSettingsSource(Settings)(), os.environ)))
+    dotenv = find_upwards(".env")
+    if dotenv is not None:
+        source = DotEnvSettingsSource(Settings, env_file=dotenv)
+        values = {name: value for name, value in source().items() if name in Settings.model_fields}
+        layers.append((str(dotenv), _known(str(dotenv), values, source.env_vars)))
+    file = os.environ.get(f"{_PREFIX}CONFIG")
+    toml = Path(file) if file else find_upwards(_FILE_NAME)
+    if toml is not None:
+        layers.append((str(toml), _read_toml(toml)))
+    if not any("storage" in values for _, values in layers):
+        stack = find_stack()
+        if stack is not None:
+            layers.append((f"local stack {stack.path}", stack.to_settings()))
+    return iter(layers)
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+
+
+def _known(place: str, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Refuse a misspelt group, which pydantic-settings would pass over in silence."""
+    groups = {field.upper() for field in Settings.model_fields}
+    for name in names:
+        group = name.upper().removeprefix(_PREFIX).partition("__")[0]
+        if name.upper().startswith(_PREFIX) and group not in groups | {"CONFIG"}:
+            known = ", ".join(sorted(groups))
+            raise ConfigurationError(f"{name} ({place}) names no group of settings.", hint=f"Groups: {known}.")
+    return values
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(
+            f"The settings file {file} cannot be read: {error}.",
+            hint="Correct or remove it, or point LAKEHOUSE_CONFIG at another.",
+        ) from error
+
+
+def _merge(layers: list[_Layer]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for _, values in reversed(layers):
+        _update(merged, values)
+    return merged
+
+
+def _update(target: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and isinstance(target.get(name), dict):
+            _update(target[name], value)
+        else:
+            target[name] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _leaves(model: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        yield from _leaf((*path, name), value)
+
+
+def _leaf(path: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...], object]]:
+    if isinstance(value, BaseModel):
+        yield from _leaves(value, path)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from _leaf((*path, name), member)
+    else:
+        yield path, str(value) if isinstance(value, SecretStr | Path) else value
+
+
+def _origin(path: tuple[str, ...], layers: list[_Layer]) -> str:
+    for place, values in layers:
+        found: object = values
+        for name in path:
+            found = found.get(name, _ABSENT) if isinstance(found, Mapping) else _ABSENT
+        if found is not _ABSENT:
+            return place
+    return "default"
+
+
+_ABSENT = object()
+
+
+def _describe(error: ValidationError, layers: list[_Layer]) -> str:
+    """All faults in one message; values are left out, because one of them may be a secret."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False):
+        path = tuple(str(part) for part in fault["loc"])
+        message = re.sub(r"^Value error, ", "", fault["msg"])
+        known = "there is no such setting" if fault["type"] == "extra_forbidden" else message
+        faults.append(f"{'.'.join(path)} ({_origin(path, layers)}): {known}")
+    return f"The settings are not usable: {'; '.join(faults)}."
+
+
+def _places() -> str:
+    return f"looked at: arguments, {_PREFIX}* variables, .env, {_FILE_NAME}, the local stack."

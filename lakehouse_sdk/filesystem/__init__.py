@@ -1,0 +1,1 @@
+"""The fsspec leaf: `lakehouse://` over storage and transfer."""

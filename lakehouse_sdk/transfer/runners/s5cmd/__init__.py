@@ -1,0 +1,1 @@
+"""The s5cmd process and nothing else."""
