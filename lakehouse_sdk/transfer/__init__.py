@@ -1,4 +1,23 @@
 """Stage 2, moving bytes: list, plan, run, verify, report.
 
-Belongs here: plans, strategies, runners. Must not: what the bytes mean. Read `TransferPlan` first.
+Belongs here: plans over two ends, strategies, runners, what a run did. Must not: what the bytes mean (`archives`, `tables`),
+single-object calls (`storage`, `filesystem`). Read `TransferPlan` first, then `run_transfer`.
 """
+
+from lakehouse_sdk.transfer.cancel import CancelToken
+from lakehouse_sdk.transfer.engine import plan_transfer, run_transfer
+from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, PlanTotals, Status, TransferPlan
+from lakehouse_sdk.transfer.report import TransferReport
+
+__all__ = [
+    "Action",
+    "CancelToken",
+    "Outcome",
+    "PlanTotals",
+    "PlannedObject",
+    "Status",
+    "TransferPlan",
+    "TransferReport",
+    "plan_transfer",
+    "run_transfer",
+]
