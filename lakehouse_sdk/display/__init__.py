@@ -2,4 +2,31 @@
 
 Belongs here: templates, formatting of numbers and bytes, small inline charts. Must not: knowledge of any stage; callers hand
 over plain values.
+
+Read `html_table` first. Everything that becomes HTML is escaped unless it is already `Markup`, so a hostile object key is
+shown and never run. The markup needs no JavaScript and no other file, follows the colours of the page around it, and still
+reads where a viewer drops styles, as GitHub does.
 """
+
+from lakehouse_sdk.display.charts import Bar, HeatCell, HeatRow, html_bars, html_heat_strip, html_line
+from lakehouse_sdk.display.html import html_card, html_table, render
+from lakehouse_sdk.display.numbers import NOTHING, format_bytes, format_count, format_duration, format_rate
+from lakehouse_sdk.display.text import text_table
+
+__all__ = [
+    "NOTHING",
+    "Bar",
+    "HeatCell",
+    "HeatRow",
+    "format_bytes",
+    "format_count",
+    "format_duration",
+    "format_rate",
+    "html_bars",
+    "html_card",
+    "html_heat_strip",
+    "html_line",
+    "html_table",
+    "render",
+    "text_table",
+]
