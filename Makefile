@@ -1,0 +1,51 @@
+# Every target makes or repairs .venv first (tools/setup.py, instant when nothing changed); nothing is installed by hand.
+# PYTHON names another interpreter (3.11 or newer), WORKERS the number of test processes.
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test test-slow up down lint bench constraints docs setup minio
+
+help: ## Show these targets
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: minio ## Run the main job end to end on local servers: archives, copy, tables, report
+	@$(BIN)/lakehouse demo
+
+test: minio ## Run the tests (all but the slow ones)
+	@$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
+
+test-slow: minio ## Run the soak, fault, browser and wheel tests
+	@$(BIN)/pytest -m slow
+
+up: minio ## Start local servers that stay, for work in a notebook
+	@$(BIN)/lakehouse up
+
+down: setup ## Stop what `make up` started
+	@$(BIN)/lakehouse down
+
+lint: setup ## Check format, style, types and the import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup ## Measure, and write docs/reference/benchmarks.md
+	@$(BIN)/python benchmarks/run.py
+
+docs: setup ## Write the generated pages of docs/reference anew
+	@$(BIN)/python tools/write_reference.py
+
+constraints: setup ## Bring constraints.txt up to date with pyproject.toml (UPGRADE=1: and to the newest versions)
+	@$(BIN)/python tools/write_constraints.py $(if $(UPGRADE),--upgrade)
+
+setup: ## Make or repair .venv; the other targets do it by themselves
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null || { \
+	  echo "Set-up stopped: $(PYTHON) is missing or too old: install Python 3.11 or newer, or name it with" \
+	    "\`make PYTHON=/path/to/python3.12 …\`, then run make again." >&2; exit 1; }
+	@$(PYTHON) tools/setup.py
+
+minio: setup
+	@$(BIN)/lakehouse servers install
