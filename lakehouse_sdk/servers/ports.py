@@ -1,0 +1,44 @@
+"""Ports on the loopback interface."""
+
+from __future__ import annotations
+
+import socket
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+
+
+def choose_port() -> int:
+    """A port that is free now; somebody may take it before it is used, so a start must be ready to try again."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    """True where nobody listens on `port`, on this interface or on all of them."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def listens(pid: int, port: int) -> bool:
+    """True where process `pid` or one of its children listens on `port`; also True where the system does not tell."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for member in family
+            for connection in member.net_connections(kind="tcp")
+        )
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
