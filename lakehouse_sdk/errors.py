@@ -88,7 +88,7 @@ class ServerError(LakehouseError):
     """An embedded server did not start, answer or stop; the message carries the tail of its log."""
 
 
-class StorageError(LakehouseError):
+class StorageError(LakehouseError, OSError):
     """An S3 server answered with an error that no other class describes.
 
     Attributes:

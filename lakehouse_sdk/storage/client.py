@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from html import unescape
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 import urllib3
 
 from lakehouse_sdk.config import S3Profile
-from lakehouse_sdk.errors import ConflictError, NotFoundError, StorageError
+from lakehouse_sdk.errors import ConflictError, LakehouseError, NotFoundError, StorageError
+from lakehouse_sdk.storage.answers import (
+    CopyResult,
+    DeleteFailure,
+    ListingPage,
+    ObjectInfo,
+    parse_bucket_names,
+    parse_copy,
+    parse_delete_failures,
+    parse_head,
+    parse_listing,
+)
 from lakehouse_sdk.storage.wire import Wire
 
-
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """One object as a listing or a HEAD describes it.
-
-    Attributes:
-        key: Key, decoded.
-        size_bytes: Size.
-        etag: ETag without quotes; equal means same bytes, unequal means different only for two plain MD5s.
-        last_modified: Aware UTC time by the server's clock.
-        sha256: SHA-256 of the whole object, hex, where the server keeps one (HEAD with checksum mode only).
-    """
-
-    key: str
-    size_bytes: int
-    etag: str
-    last_modified: datetime
-    sha256: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CopyResult:
-    """What a server-side copy left behind; `sha256` is hex, None where it was not asked for or not computed."""
-
-    etag: str
-    sha256: str | None = None
+_DELETE_BATCH = 1000
+"""S3's limit of keys in one DeleteObjects."""
+_NOT_IN_XML = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""One of these in a DeleteObjects request makes the server refuse the whole batch as malformed."""
 
 
 class S3Client:
@@ -52,7 +41,8 @@ class S3Client:
 
     Every method raises `ConnectError` when nobody answers, `AccessError` on refused credentials or actions,
     `NotFoundError` for a missing bucket or object, `CapacityError` when the server is full, `ConflictError` on a failed
-    precondition and `StorageError` for the rest. Connection errors, 429 and 5xx are retried five times with backoff and jitter.
+    precondition, `AddressError` for a name that the server cannot hold and `StorageError` for the rest. Connection errors,
+    429 and 5xx are sent up to five times with backoff and jitter.
 
     Args:
         profile: The server and its credentials.
@@ -84,55 +74,57 @@ class S3Client:
         """Close idle connections; the client stays usable."""
         self._wire.close()
 
+    @property
+    def requests_sent(self) -> int:
+        """Requests sent so far by this client, repeated ones included."""
+        return self._wire.requests_sent
+
     def list_objects(self, bucket: str, prefix: str = "", *, start_after: str = "") -> Iterator[ObjectInfo]:
         """All objects below `prefix`, lazily, a page of 1,000 at a time; S3 lists by the UTF-8 bytes of the key.
 
         Raises:
-            StorageError: Also when the listing is not S3 XML, or repeats a page.
+            StorageError: Also when the listing is not S3 XML, is cut short, or repeats a page.
         """
-        for body in self._pages(bucket, prefix, start_after=start_after):
-            for match in _CONTENTS.finditer(body):
-                yield _object_info(match[1])
+        for page in self._pages(bucket, prefix, start_after=start_after):
+            yield from page.objects
 
     def list_prefixes(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """The "folders" directly below `prefix`: common prefixes up to the next `/`, trailing slash included."""
+        for page in self._pages(bucket, prefix, delimiter="/"):
+            yield from page.prefixes
+
+    def list_children(self, bucket: str, prefix: str = "") -> Iterator[str | ObjectInfo]:
+        """All that lies directly below `prefix`: "folders" as in `list_prefixes`, and the objects beside them; one listing."""
         for body in self._pages(bucket, prefix, delimiter="/"):
             for match in _COMMON_PREFIX.finditer(body):
                 yield _decode(match[1])
+            for match in _CONTENTS.finditer(body):
+                yield _object_info(match[1])
 
-    def _pages(self, bucket: str, prefix: str, *, start_after: str = "", delimiter: str = "") -> Iterator[bytes]:
+    def _pages(self, bucket: str, prefix: str, *, start_after: str = "", delimiter: str = "") -> Iterator[ListingPage]:
+        place = f"{bucket}/{prefix} at {self.profile.resolved_endpoint_url}"
         query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
         if start_after:
             query["start-after"] = start_after
         if delimiter:
             query["delimiter"] = delimiter
-        token = ""
+        seen_tokens: set[str] = set()
+        first_of_last: object = None
         while True:
-            body = self._wire.send("GET", bucket, query=query).body
-            if b"<ListBucketResult" not in body or b"</ListBucketResult>" not in body:
-                raise StorageError(
-                    f"The listing of {bucket}/{prefix} at {self.profile.resolved_endpoint_url} is not S3 XML.",
-                    hint="Check that the endpoint is the S3 address, not a web page in front of it.",
-                )
-            yield body
-            if _TRUNCATED.search(body) is None:
+            page = parse_listing(self._wire.send("GET", bucket, query=query).body, place)
+            first = next(iter(page.objects or page.prefixes), None)
+            if page.next_token in seen_tokens or (first is not None and first == first_of_last):
+                raise StorageError(f"The listing of {place} repeats itself.", hint="The server does not page as S3 does.")
+            yield page
+            if not page.next_token:
                 return
-            match = _TOKEN.search(body)
-            following = unescape(match[1].decode()) if match else ""
-            if not following or following == token:
-                raise StorageError(f"The listing of {bucket}/{prefix} does not advance after {token!r}.")
-            query["continuation-token"] = token = following
+            seen_tokens.add(page.next_token)
+            first_of_last = first
+            query["continuation-token"] = page.next_token
 
     def get_info(self, bucket: str, key: str) -> ObjectInfo:
         """Size, ETag, time and, where the server keeps it, SHA-256 of one object."""
-        answer = self._wire.send("HEAD", bucket, key, headers={"x-amz-checksum-mode": "ENABLED"})
-        return ObjectInfo(
-            key,
-            int(answer.headers.get("content-length", "0")),
-            answer.headers.get("etag", "").strip('"'),
-            parsedate_to_datetime(answer.headers["last-modified"]).astimezone(UTC),
-            _hex(answer.headers.get("x-amz-checksum-sha256")),
-        )
+        return parse_head(key, self._wire.send("HEAD", bucket, key, headers={"x-amz-checksum-mode": "ENABLED"}).headers)
 
     def find_info(self, bucket: str, key: str) -> ObjectInfo | None:
         """As `get_info`; None where there is no such object or bucket."""
@@ -159,7 +151,11 @@ class S3Client:
         metadata: Mapping[str, str] | None = None,
         only_new: bool = False,
     ) -> str:
-        """Write one object atomically (at most 5 GiB) and return its ETag; `only_new` refuses to overwrite (ConflictError)."""
+        """Write one object atomically (at most 5 GiB) and return its ETag.
+
+        `only_new` refuses to overwrite (ConflictError). After a lost connection that may also mean that the first attempt of
+        this very call arrived: compare the object's ETag before taking it for somebody else's.
+        """
         headers = {f"x-amz-meta-{name}": value for name, value in (metadata or {}).items()}
         if content_type:
             headers["Content-Type"] = content_type
@@ -196,14 +192,47 @@ class S3Client:
         if sha256:
             headers["x-amz-checksum-algorithm"] = "SHA256"
         body = self._wire.send("PUT", bucket, key, headers=headers).body
-        if b"<CopyObjectResult" not in body:  # a copy may fail after the status line went out: 200 with an error inside
-            raise StorageError(f"The copy of {source_bucket}/{source_key} to {bucket}/{key} failed: {body[:200]!r}.")
-        etag, checksum = _ETAG.search(body), _SHA256.search(body)
-        return CopyResult(_unquote_etag(etag[1]) if etag else "", _hex(checksum[1].decode()) if checksum else None)
+        if b"<CopyObjectResult" not in body:
+            raise StorageError(f"The copy of {source_bucket}/{source_key} to {bucket}/{key} was not confirmed: {body[:200]!r}.")
+        return parse_copy(body)
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete one object; succeeds when it is not there."""
         self._wire.send("DELETE", bucket, key)
+
+    def delete_objects(self, bucket: str, keys: Iterable[str]) -> list[DeleteFailure]:
+        """Delete many objects, 1,000 a request; keys that are not there count as deleted.
+
+        Keys that XML cannot carry (control characters) go one by one: one of them would fail a whole batch.
+
+        Returns:
+            The objects that the server did not delete, with its reason; empty when all are gone.
+        """
+        failures: list[DeleteFailure] = []
+        waiting = iter(keys)
+        while batch := list(islice(waiting, _DELETE_BATCH)):
+            plain = [key for key in batch if not _NOT_IN_XML.search(key)]
+            failures += self._delete_batch(bucket, plain)
+            failures += filter(None, (self._find_delete_failure(bucket, key) for key in batch if _NOT_IN_XML.search(key)))
+        return failures
+
+    def _delete_batch(self, bucket: str, keys: list[str]) -> Iterator[DeleteFailure]:
+        if not keys:
+            return iter(())
+        objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+        body = f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>{objects}</Delete>'.encode()
+        digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        answer = self._wire.send("POST", bucket, query={"delete": ""}, headers={"Content-MD5": digest}, body=body).body
+        if b"<DeleteResult" not in answer:
+            raise StorageError(f"The deletion of {len(keys)} objects in {bucket} was not confirmed: {answer[:200]!r}.")
+        return parse_delete_failures(answer)
+
+    def _find_delete_failure(self, bucket: str, key: str) -> DeleteFailure | None:
+        try:
+            self.delete(bucket, key)
+        except LakehouseError as error:
+            return DeleteFailure(key, type(error).__name__, error.message)
+        return None
 
     def bucket_exists(self, bucket: str) -> bool:
         """True where the bucket is there and these credentials may see it."""
@@ -214,57 +243,37 @@ class S3Client:
         return True
 
     def ensure_bucket(self, bucket: str) -> None:
-        """Create the bucket unless it is there already."""
+        """Create the bucket, in the profile's region, unless it is there already."""
         if self.bucket_exists(bucket):
             return
+        region = self.profile.region
+        place = f"<LocationConstraint>{escape(region)}</LocationConstraint>" if region != "us-east-1" else ""
+        body = f"<CreateBucketConfiguration>{place}</CreateBucketConfiguration>".encode() if place else b""
         try:
-            self._wire.send("PUT", bucket)
+            self._wire.send("PUT", bucket, body=body)
         except ConflictError:  # somebody else was quicker
             if not self.bucket_exists(bucket):
                 raise
 
+    def delete_bucket(self, bucket: str) -> None:
+        """Delete an empty bucket.
+
+        Raises:
+            ConflictError: It still holds objects.
+        """
+        self._wire.send("DELETE", bucket)
+
     def list_buckets(self) -> list[str]:
         """Names of the buckets that these credentials see, sorted."""
-        return sorted(unescape(match[1].decode()) for match in _BUCKET_NAME.finditer(self._wire.send("GET").body))
+        return parse_bucket_names(self._wire.send("GET").body)
 
     def set_public_read(self, bucket: str) -> None:
         """Let anybody list the bucket and read its objects, as a public archive does."""
-        statement = (
-            '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":["s3:GetObject",'
-            '"s3:ListBucket","s3:GetBucketLocation"],"Resource":["arn:aws:s3:::%(b)s","arn:aws:s3:::%(b)s/*"]}]}'
-        )
-        self._wire.send("PUT", bucket, query={"policy": ""}, body=(statement % {"b": bucket}).encode())
-
-
-_CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
-_COMMON_PREFIX = re.compile(rb"<CommonPrefixes><Prefix>([^<]*)</Prefix>")
-_TRUNCATED = re.compile(rb"<IsTruncated>true</IsTruncated>")
-_TOKEN = re.compile(rb"<NextContinuationToken>([^<]*)</NextContinuationToken>")
-_KEY = re.compile(rb"<Key>([^<]*)</Key>")
-_SIZE = re.compile(rb"<Size>(\d+)</Size>")
-_ETAG = re.compile(rb"<ETag>([^<]*)</ETag>")
-_TIME = re.compile(rb"<LastModified>([^<]*)</LastModified>")
-_SHA256 = re.compile(rb"<ChecksumSHA256>([^<]*)</ChecksumSHA256>")
-_BUCKET_NAME = re.compile(rb"<Name>([^<]*)</Name>")
-
-
-def _object_info(block: bytes) -> ObjectInfo:
-    key, size, etag, time = _KEY.search(block), _SIZE.search(block), _ETAG.search(block), _TIME.search(block)
-    if key is None or size is None or time is None:
-        raise StorageError(f"A listing has an entry without key, size or time: {block[:200]!r}.")
-    return ObjectInfo(
-        _decode(key[1]), int(size[1]), _unquote_etag(etag[1]) if etag else "", datetime.fromisoformat(time[1].decode())
-    )
-
-
-def _decode(text: bytes) -> str:
-    return unquote_plus(unescape(text.decode("ascii", "replace")))
-
-
-def _unquote_etag(text: bytes) -> str:
-    return unescape(text.decode()).strip('"')
-
-
-def _hex(checksum: str | None) -> str | None:
-    """Hex of a base64 SHA-256; None for none and for a checksum of checksums (`…-3`), which says nothing about the whole."""
-    return base64.b64decode(checksum).hex() if checksum and "-" not in checksum else None
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": ["*"]},
+            "Action": ["s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation"],
+            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._wire.send("PUT", bucket, query={"policy": ""}, body=policy.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,28 +17,33 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from lakehouse_sdk.config import S3Profile
-from lakehouse_sdk.errors import (
-    AccessError,
-    CapacityError,
-    ConflictError,
-    ConnectError,
-    LakehouseError,
-    NotFoundError,
-    StorageError,
-)
+from lakehouse_sdk.errors import ConnectError
+from lakehouse_sdk.storage.refusals import Refusal
 
 _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+_ERROR_IN_200 = re.compile(rb"^\s*(<\?xml[^>]*\?>)?\s*<Error[ >]")
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
+_STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503, "RequestTimeout": 408}
 _MAX_ATTEMPTS = 5
 _FIRST_DELAY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An S3 server's successful answer; header names are lower case."""
+    """An S3 server's answer; header names are lower case."""
 
     status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    bucket: str
+    key: str
+    query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
 
@@ -45,12 +51,19 @@ class Answer:
 class Wire:
     """Requests to one S3 server; safe to share between threads.
 
-    Connection errors and the statuses 408, 429, 5xx are retried up to five times with exponential backoff and full jitter.
+    Connection errors and the statuses 408, 429, 5xx are sent up to five times in all, with exponential backoff and full
+    jitter; so is an error that arrives under the status 200, as a copy's may.
+
+    Attributes:
+        profile: The server and its credentials.
+        requests_sent: Requests sent so far, repeated ones included.
     """
 
     def __init__(self, profile: S3Profile, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float) -> None:
         parts = urlsplit(profile.resolved_endpoint_url)
         self.profile = profile
+        self.requests_sent = 0
+        self._count_lock = threading.Lock()
         self._host = parts.netloc
         self._virtual = profile.addressing_style == "virtual"
         self._pools = urllib3.PoolManager(
@@ -84,10 +97,9 @@ class Wire:
 
         Raises:
             ConnectError: Nobody answers, after retries.
-            AccessError, NotFoundError, ConflictError, CapacityError, StorageError: The server's refusal.
+            LakehouseError: The server's refusal, as `Refusal.to_error` translates it.
         """
-        response = self._exchange(method, bucket, key, query or {}, headers or {}, body, preload=True)
-        return _answer(response)
+        return _answer(self._exchange(_Request(method, bucket, key, query or {}, headers or {}, body), preload=True))
 
     def open(self, bucket: str, key: str, headers: Mapping[str, str] | None = None) -> urllib3.BaseHTTPResponse:
         """GET with the body left on the wire; the caller reads it and calls `release_conn()`.
@@ -95,66 +107,77 @@ class Wire:
         Raises:
             As `send`; the request is retried, reading the body is not.
         """
-        return self._exchange("GET", bucket, key, {}, headers or {}, b"", preload=False)
+        return self._exchange(_Request("GET", bucket, key, {}, headers or {}, b""), preload=False)
 
-    def _exchange(
-        self,
-        method: str,
-        bucket: str,
-        key: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-        *,
-        preload: bool,
-    ) -> urllib3.BaseHTTPResponse:
+    def _exchange(self, request: _Request, *, preload: bool) -> urllib3.BaseHTTPResponse:
         delay_s = _FIRST_DELAY_S
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             last = attempt == _MAX_ATTEMPTS
             try:
-                response = self._request(method, bucket, key, query, headers, body, preload=preload)
-                if response.status < 300:
-                    return response
-                answer = _answer(response)
-                response.release_conn()
+                response = self._request(request, preload=preload)
+                refusal = self._find_refusal(request, response)
             except urllib3.exceptions.HTTPError as error:
-                if last:
+                if last or isinstance(error, urllib3.exceptions.SSLError):
                     raise self._unreachable(error) from error
             else:
-                if last or answer.status not in _RETRYABLE_STATUS:
-                    raise refusal(answer, method, bucket, key, self.profile)
+                if refusal is None:
+                    return response
+                if last or refusal.status not in _RETRYABLE_STATUS:
+                    raise refusal.to_error()
             time.sleep(random.uniform(0, delay_s))  # noqa: S311 (jitter, not a secret)
             delay_s *= 2
         raise AssertionError
 
-    def _request(
-        self,
-        method: str,
-        bucket: str,
-        key: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-        *,
-        preload: bool,
-    ) -> urllib3.BaseHTTPResponse:
-        host = f"{bucket}.{self._host}" if self._virtual and bucket else self._host
-        path = f"/{quote(key, safe='/~')}" if self._virtual or not bucket else f"/{bucket}/{quote(key, safe='/~')}"
-        if bucket and not key and not self._virtual:
-            path = f"/{bucket}"
-        target = f"{path}?{urlencode(query, quote_via=quote)}" if query else path
-        signed = dict(headers)
+    def _request(self, request: _Request, *, preload: bool) -> urllib3.BaseHTTPResponse:
+        host = f"{request.bucket}.{self._host}" if self._virtual and request.bucket else self._host
+        path = f"/{quote(request.key, safe='/~')}"
+        if request.bucket and not self._virtual:
+            path = f"/{request.bucket}{path if request.key else ''}"
+        target = f"{path}?{urlencode(request.query, quote_via=quote)}" if request.query else path
+        headers = dict(request.headers)
         scheme = "https" if self.profile.secure else "http"
         if self._auth is not None:
-            request = AWSRequest(method, f"{scheme}://{host}{path}", headers=signed, data=body, params=dict(query))
-            request.context["payload_signing_enabled"] = True
-            self._auth.add_auth(request)
-            signed = dict(request.headers.items())
+            signed = AWSRequest(
+                request.method, f"{scheme}://{host}{path}", headers=headers, data=request.body, params=dict(request.query)
+            )
+            signed.context["payload_signing_enabled"] = True
+            self._auth.add_auth(signed)
+            headers = dict(signed.headers.items())
+        with self._count_lock:
+            self.requests_sent += 1
         pool = self._pools.connection_from_url(f"{scheme}://{host}")
-        return pool.urlopen(method, target, body=body or None, headers=signed, preload_content=preload, redirect=False)
+        return pool.urlopen(
+            request.method, target, body=request.body or None, headers=headers, preload_content=preload, redirect=False
+        )
+
+    def _find_refusal(self, request: _Request, response: urllib3.BaseHTTPResponse) -> Refusal | None:
+        """What the server refused, None where it did as asked."""
+        late = False
+        if response.status < 300:
+            # Only answers that are XML by contract are looked into; a GET's body may be an object that looks like an error.
+            late = request.method in {"PUT", "POST"} and _ERROR_IN_200.match(response.data) is not None
+            if not late:
+                return None
+        answer = _answer(response)
+        response.release_conn()
+        code = _text(_CODE, answer.body) or answer.headers.get("x-minio-error-code", "")
+        return Refusal(
+            status=_STATUS_OF_LATE_ERROR.get(code, 400) if late else answer.status,
+            code=code,
+            message=_message(answer),
+            action=request.method,
+            bucket=request.bucket,
+            key=request.key,
+            endpoint_url=self.profile.resolved_endpoint_url,
+        )
 
     def _unreachable(self, error: Exception) -> ConnectError:
         endpoint = self.profile.resolved_endpoint_url
+        if isinstance(error, urllib3.exceptions.SSLError):
+            return ConnectError(
+                f"No TLS connection to {endpoint} ({type(error).__name__}).",
+                hint="Check whether the server speaks http or https, and its certificate.",
+            )
         return ConnectError(
             f"No S3 server answers at {endpoint} ({type(error).__name__}).",
             hint="Check storage.endpoint_url (`lakehouse config show --origin`), or start a local server: `lakehouse up`.",
@@ -165,36 +188,13 @@ def _answer(response: urllib3.BaseHTTPResponse) -> Answer:
     return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.data)
 
 
-def refusal(answer: Answer, method: str, bucket: str, key: str, profile: S3Profile) -> LakehouseError:
-    """The SDK's error for an S3 server's refusal."""
-    code = _text(_CODE, answer.body) or answer.headers.get("x-minio-error-code", "") or _CODES_OF_HEAD.get(answer.status, "")
-    message = _text(_MESSAGE, answer.body) or answer.headers.get("x-minio-error-desc", "").strip('"')
-    place = f"{bucket}/{key}" if key else bucket or "the server"
-    said = f"{method} {place} at {profile.resolved_endpoint_url}: {answer.status} {code} {message}".rstrip()
-    if code in {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}:
-        return AccessError(
-            f"The server refused the credentials. {said}.", hint="Check storage.access_key and storage.secret_key."
-        )
-    if code == "NoSuchBucket":
-        return NotFoundError(
-            f"There is no bucket {bucket!r} at {profile.resolved_endpoint_url}.", hint="Check the name, or create it."
-        )
-    if answer.status == 404:
-        return NotFoundError(f"There is no object {key!r} in bucket {bucket!r} at {profile.resolved_endpoint_url}.")
-    if answer.status in {401, 403}:
-        return AccessError(f"The server refused the action. {said}.", hint="Ask for the permission, or use another profile.")
-    if (
-        code in {"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage"}
-        or answer.status == 507
-    ):
-        return CapacityError(f"The server has no room left. {said}.", hint="Free or add space on the server, then run again.")
-    if answer.status in {409, 412}:
-        return ConflictError(f"The object is not as expected. {said}.", hint="Plan again.")
-    return StorageError(f"The server answered with an error. {said}.", status=answer.status, code=code)
-
-
-_CODES_OF_HEAD = {403: "AccessDenied", 412: "PreconditionFailed"}
-"""A HEAD has no body; what its status alone says."""
+def _message(answer: Answer) -> str:
+    """The server's own words; of a page that is not S3 XML, as a proxy sends it, the beginning."""
+    if b"<Error>" in answer.body:
+        return _text(_MESSAGE, answer.body)
+    return answer.headers.get("x-minio-error-desc", "").strip('"') or " ".join(
+        answer.body[:120].decode("utf-8", "replace").split()
+    )
 
 
 def _text(pattern: re.Pattern[bytes], body: bytes) -> str:
