@@ -137,10 +137,11 @@ def parse_head(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     return ObjectInfo(key, size_bytes, etag, modified.astimezone(UTC), _hex(checksum))
 
 
-def parse_copy(body: bytes) -> CopyResult:
-    """What CopyObject answered."""
+def parse_copy(body: bytes, headers: Mapping[str, str]) -> CopyResult:
+    """What CopyObject answered; the checksum is in the body by S3's description, and in a header by MinIO's."""
     etag, checksum = _ETAG.search(body), _SHA256.search(body)
-    return CopyResult(_unquote(etag[1].decode()) if etag else "", _hex(checksum[1].decode()) if checksum else None)
+    found = checksum[1].decode() if checksum else headers.get("x-amz-checksum-sha256")
+    return CopyResult(_unquote(etag[1].decode()) if etag else "", _hex(found))
 
 
 def parse_bucket_names(body: bytes) -> list[str]:

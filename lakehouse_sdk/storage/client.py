@@ -95,11 +95,9 @@ class S3Client:
 
     def list_children(self, bucket: str, prefix: str = "") -> Iterator[str | ObjectInfo]:
         """All that lies directly below `prefix`: "folders" as in `list_prefixes`, and the objects beside them; one listing."""
-        for body in self._pages(bucket, prefix, delimiter="/"):
-            for match in _COMMON_PREFIX.finditer(body):
-                yield _decode(match[1])
-            for match in _CONTENTS.finditer(body):
-                yield _object_info(match[1])
+        for page in self._pages(bucket, prefix, delimiter="/"):
+            yield from page.prefixes
+            yield from page.objects
 
     def _pages(self, bucket: str, prefix: str, *, start_after: str = "", delimiter: str = "") -> Iterator[ListingPage]:
         place = f"{bucket}/{prefix} at {self.profile.resolved_endpoint_url}"
@@ -191,10 +189,11 @@ class S3Client:
             headers["x-amz-copy-source-if-match"] = f'"{if_match}"'
         if sha256:
             headers["x-amz-checksum-algorithm"] = "SHA256"
-        body = self._wire.send("PUT", bucket, key, headers=headers).body
-        if b"<CopyObjectResult" not in body:
-            raise StorageError(f"The copy of {source_bucket}/{source_key} to {bucket}/{key} was not confirmed: {body[:200]!r}.")
-        return parse_copy(body)
+        answer = self._wire.send("PUT", bucket, key, headers=headers)
+        if b"<CopyObjectResult" not in answer.body:
+            place = f"{source_bucket}/{source_key} to {bucket}/{key}"
+            raise StorageError(f"The copy of {place} was not confirmed: {answer.body[:200]!r}.")
+        return parse_copy(answer.body, answer.headers)
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete one object; succeeds when it is not there."""
