@@ -1,0 +1,30 @@
+"""Several requests at once, results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+def map_ordered(pool: Executor, function: Callable[[_In], _Out], items: Iterable[_In], *, window: int) -> Iterator[_Out]:
+    """`function` of each item, computed in `pool`, yielded lazily in the order of the items.
+
+    At most `window` items are taken ahead of the consumer, so an endless input is fine and memory is bounded. The first
+    exception of `function` is raised at its item's place; what was not begun is cancelled then, and when the consumer stops.
+    """
+    pending: deque[Future[_Out]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= window:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
