@@ -41,8 +41,9 @@ CAUSES = {
     r"certificate|unknownissuer|unknown issuer": (
         "the package index's certificate is not trusted: name your certificate file in SSL_CERT_FILE"
     ),
-    r"dns error|name resolution|name or service|nodename nor|connection refused|network is unreachable|no route to host|timed"
-    r" out|connect error|newconnectionerror|connection reset|error sending request|proxyerror|proxy connect|from versions: none": (
+    r"dns error|name resolution|name or service|nodename nor|connection refused|connection reset|connect error"
+    r"|newconnectionerror|network is unreachable|no route to host|timed out|error sending request|proxyerror"
+    r"|proxy connect|from versions: none": (
         "the package index cannot be reached: connect to the network, or name your mirror in PIP_INDEX_URL"
     ),
     r"permission denied|read-only file system": (
@@ -76,7 +77,7 @@ def main() -> int:
         print("\nSet-up interrupted: the next run of make starts it afresh, from the cache.", file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"Set-up stopped: {explain(str(error), str(error))}.", file=sys.stderr)
+        print(f"Set-up stopped: {explain([str(error)])}.", file=sys.stderr)
         return 1
     return 0
 
@@ -158,17 +159,18 @@ def run_step(title: str, command: list[str], root: Path) -> None:
         process.wait()
     keep_log(root, command, words)
     if process.returncode != 0:
-        last = next((line.strip() for line in reversed(words) if line.strip()), "it said nothing")
-        raise SetupError(explain("".join(words), last))
+        raise SetupError(explain(words))
     print(f"  {title}: {time.monotonic() - started:.1f} s", flush=True)
 
 
-def explain(words: str, last: str) -> str:
-    """The sentence for a failed installer, from its words; without the full stop."""
+def explain(words: list[str]) -> str:
+    """The sentence for a failed installer, from its output lines; without the full stop."""
     for pattern, sentence in CAUSES.items():
-        if re.search(pattern, words, re.IGNORECASE):
+        if any(re.search(pattern, line, re.IGNORECASE) for line in words):
             return f"{sentence}, {AGAIN}"
-    return f"the installer failed with “{last.rstrip('.')}” (.venv/set-up.log has all of its words): remove that cause, {AGAIN}"
+    told = [line.strip().rstrip(".") for line in words if line.strip()] or ["it said nothing"]
+    last = next((line for line in reversed(told) if "error" in line.lower()), told[-1])
+    return f"the installer failed with “{last}” (.venv/set-up.log has all of its words): remove that cause, {AGAIN}"
 
 
 def installer_environment() -> dict[str, str]:
