@@ -87,7 +87,7 @@ def describe_objects(infos: Iterable[ObjectInfo], query: ArchiveQuery, root: str
         if isinstance(parsed, Oddity):
             yield parsed
         elif query.wants_period(parsed.period_start, parsed.period_end):
-            checksum_key = f"{key}{CHECKSUM_SUFFIX}"
+            checksum = listed.get(f"{key}{CHECKSUM_SUFFIX}")
             yield ArchiveObject(
                 SOURCE,
                 parsed.market,
@@ -101,5 +101,7 @@ def describe_objects(infos: Iterable[ObjectInfo], query: ArchiveQuery, root: str
                 info.size_bytes,
                 info.etag,
                 info.last_modified,
-                checksum_key if checksum_key in listed else None,
+                checksum.key if checksum else None,
+                checksum.size_bytes if checksum else 0,
+                checksum.etag if checksum else "",
             )
