@@ -16,7 +16,8 @@ LakehouseError                          something the SDK can name went wrong
 ├── ServerError                         an embedded server did not start, answer or stop           exit 1
 ├── StorageError                        an S3 server answered with an error of another kind        exit 1
 ├── TransferError                       a transfer ended with failures; the report has them all    exit 1
-└── TableError                          rows could not be parsed, checked or committed             exit 1
+├── TableError                          rows could not be parsed, checked or committed             exit 1
+└── AcceptanceError                     a validation ran and did not pass; the report says why     exit 1
 ```
 """
 
@@ -108,3 +109,7 @@ class TransferError(LakehouseError):
 
 class TableError(LakehouseError):
     """Rows could not be parsed, checked or committed as asked."""
+
+
+class AcceptanceError(LakehouseError):
+    """A validation ran and did not pass."""

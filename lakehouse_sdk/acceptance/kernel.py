@@ -1,0 +1,106 @@
+"""A Jupyter kernel of this very interpreter that leaves no trace: no kernelspec to install, nothing in the user's home.
+
+Guarantee: when the `with` block ends, however it ends, the kernel and whatever it started in its process group are gone, and
+so is its folder. If this process is killed, the kernel notices that its parent is gone and ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lakehouse_sdk.errors import ConfigurationError
+
+_NAME = "lakehouse"
+
+
+class PrivateKernel:
+    """A kernel manager for papermill, with its folder and its end.
+
+    Attributes:
+        manager: `jupyter_client.AsyncKernelManager`, not started yet.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="lakehouse-kernel-"))  # mode 0700
+        self._pid: int | None = None
+        try:
+            self.manager = self._make_manager()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def shut_down(self) -> None:
+        """Ask the kernel to end, so that what it holds is closed in order; kills it when it does not within five seconds."""
+        from jupyter_core.utils import run_sync  # noqa: PLC0415 (heavy)
+
+        self._remember_pid()
+        with contextlib.suppress(RuntimeError):  # it may have died meanwhile
+            run_sync(self.manager.shutdown_kernel)(now=False)
+            run_sync(self.manager.cleanup_resources)()
+
+    def kill(self) -> None:
+        """End the kernel's process group at once; safe from any thread, and when there is none."""
+        self._remember_pid()
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)  # the kernel leads a session of its own
+
+    def _remember_pid(self) -> None:
+        provisioner = self.manager.provisioner
+        pid = getattr(provisioner, "pid", None)
+        if pid is not None:
+            self._pid = pid
+
+    def _make_manager(self) -> Any:
+        try:
+            import ipykernel  # noqa: F401, PLC0415 (heavy; only to know that the kernel will start)
+            from jupyter_client.kernelspec import KernelSpecManager  # noqa: PLC0415
+            from jupyter_client.manager import AsyncKernelManager  # noqa: PLC0415
+        except ImportError as error:
+            raise ConfigurationError(
+                f"Validation notebooks need {error.name}, which is not installed.",
+                hint='Install the extra: pip install "lakehouse-sdk[report]".',
+            ) from error
+        specs = self._folder / "kernels"
+        self._write_spec(specs / _NAME)
+        # Sockets in the folder instead of TCP ports: two runs never race for a port, and no other user can connect.
+        return AsyncKernelManager(
+            kernel_name=_NAME,
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False),
+            connection_file=str(self._folder / "connection.json"),
+            transport="ipc",
+            ip=str(self._folder / "socket"),
+        )
+
+    def _write_spec(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        spec = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "lakehouse",
+            "language": "python",
+            "env": {
+                "IPYTHONDIR": str(self._folder / "ipython"),
+                "JUPYTER_CONFIG_DIR": str(self._folder / "jupyter-config"),
+                "JUPYTER_DATA_DIR": str(self._folder / "jupyter-data"),
+                "JUPYTER_RUNTIME_DIR": str(self._folder / "jupyter-runtime"),
+                "MPLCONFIGDIR": str(self._folder / "matplotlib"),
+                "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger writes a warning into the first cell
+            },
+        }
+        (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
