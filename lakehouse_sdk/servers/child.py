@@ -30,7 +30,7 @@ class Child:
         cwd: Its working folder.
         grace_s: Seconds between SIGTERM and SIGKILL.
         hold: Open file descriptors that it inherits; a lock on one of them is held for as long as the program lives.
-        remove: Folder that is deleted after its end, also when this process was killed.
+        remove: Folder that is deleted after its end by `stop` or by the end of this process, not after an end of its own.
 
     Raises:
         ServerError: Python cannot start a process here.
@@ -51,7 +51,7 @@ class Child:
         self._starter_pid = os.getpid()
         descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            self._watchdog = subprocess.Popen(
+            self._watchdog = subprocess.Popen(  # noqa: S603 (the server's program, by its path)
                 [sys.executable, "-I", "-S", watchdog.__file__, str(grace_s), str(remove or ""), *command],
                 bufsize=0,
                 stdin=subprocess.PIPE,
@@ -81,7 +81,7 @@ class Child:
         return int(line)
 
     def poll(self) -> int | None:
-        """Its exit code (128 and more for a signal is not distinguished), None while it runs."""
+        """Its exit code, 128 + n for an end by signal n, None while it runs."""
         code = self._watchdog.poll()
         if code is not None and code < 0 and self._is_alive():
             return None  # somebody killed the watchdog; the program itself lives
@@ -121,7 +121,7 @@ class Child:
         return self.birth is not None and find_birth(self.pid) == self.birth
 
 
-def end_group(pid: int, birth: str | None, *, grace_s: float) -> bool:
+def end_group(pid: int, birth: str | None, *, grace_s: float = 10.0) -> bool:
     """End the process group led by `pid`, but only if that process is still the one born at `birth`.
 
     Returns:

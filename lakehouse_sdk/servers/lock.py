@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+_POLL_S = 0.2
 
 
 def find_lock(file: Path) -> int | None:
@@ -19,3 +24,21 @@ def find_lock(file: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+@contextlib.contextmanager
+def locked(file: Path, on_wait: Callable[[float], None]) -> Iterator[int]:
+    """Hold the lock on `file`, waiting for as long as another process or thread holds it; yields its descriptor.
+
+    Args:
+        file: The lock, created when missing.
+        on_wait: Called with the seconds waited so far, five times a second.
+    """
+    began = time.monotonic()
+    while (descriptor := find_lock(file)) is None:
+        on_wait(time.monotonic() - began)
+        time.sleep(_POLL_S)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

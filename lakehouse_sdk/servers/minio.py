@@ -34,7 +34,7 @@ class MinioServer(ServerProcess):
         program: MinIO's program; None finds it, and builds it if need be (`ensure_minio`).
         port: Port to listen on; None for the one that this folder used last, if it is free, else any free one.
         observer: Told how build and start go.
-        remove: A folder to remove at the end, used by the owner of a temporary `data_dir`.
+        remove: A folder to remove at the end: `data_dir` itself, or a temporary one that it is in.
     """
 
     name = "MinIO"
@@ -64,18 +64,20 @@ class MinioServer(ServerProcess):
         """The S3 profile of its root user; raises `UsageError` before the start."""
         return S3Profile(endpoint_url=self.url, access_key=SecretStr(self._keys[0]), secret_key=SecretStr(self._keys[1]))
 
-    def _prepare(self, folder: Path) -> None:
+    def _prepare(self) -> None:
+        folder = self._folder
         self._program = ensure_minio(self._program, observer=self._observer)
         for name in ("data", "certs"):
             (folder / name).mkdir(exist_ok=True)
         self._keys = ensure_credentials(folder)
 
-    def _command(self, folder: Path, port: int) -> list[str]:
+    def _command(self, port: int) -> list[str]:
+        folder = self._folder
         # --certs-dir: MinIO otherwise makes ~/.minio and speaks TLS when it finds certificates there.
         where = ["--address", f"127.0.0.1:{port}", "--certs-dir", str(folder / "certs")]
         return [str(self._program), "server", "--quiet", "--anonymous", *where, str(folder / "data")]
 
-    def _environment(self, folder: Path, port: int) -> Mapping[str, str]:
+    def _environment(self) -> Mapping[str, str]:
         # The user's MINIO_* mean another server: a MINIO_VOLUMES or MINIO_KMS_… would change this one.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MINIO_", "_MINIO_"))}
         return {

@@ -1,7 +1,8 @@
-"""Ports on the loopback interface."""
+"""Ports on the loopback interface, and who answers there."""
 
 from __future__ import annotations
 
+import http.client
 import socket
 
 import psutil
@@ -42,3 +43,15 @@ def listens(pid: int, port: int) -> bool:
         return False
     except psutil.AccessDenied:
         return True
+
+
+def answers(port: int, path: str, *, timeout_s: float = 5.0) -> bool:
+    """True where `GET path` on `port` is answered with 200; no proxy is asked."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import http.client
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,16 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from lakehouse_sdk.errors import AccessError, CapacityError, ConflictError, LakehouseError, ServerError, UsageError
+from lakehouse_sdk.errors import CapacityError, ConflictError, LakehouseError, ServerError, UsageError
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.servers.child import Child
+from lakehouse_sdk.servers.folders import explained, read_tail
 from lakehouse_sdk.servers.lock import find_lock
-from lakehouse_sdk.servers.ports import LOOPBACK, choose_port, is_free, listens
+from lakehouse_sdk.servers.ports import LOOPBACK, answers, choose_port, is_free, listens
 from lakehouse_sdk.servers.record import ServerRecord, find_record, write_record
 
 _PORT_ATTEMPTS = 5
-_TAIL_LINES = 15
 _HEARTBEAT_S = 2.0
+_NO_ROOM = re.compile(r"no space left|path is full|drive.* full|disk is full", re.IGNORECASE)
 
 
 class _PortTakenError(Exception):
@@ -34,15 +34,15 @@ class _PortTakenError(Exception):
 class ServerProcess(ABC):
     """One server on 127.0.0.1 with a data folder of its own; a context manager.
 
-    Guarantees: `start` returns when the server answers its health probe, and raises with the tail of its log otherwise. The server
-    ends with this process, also by kill -9, unless it is detached. A data folder serves one running server at a time. No process
-    is ever ended that this object did not start.
+    Guarantees: `start` returns when the server answers its health probe, and raises with the tail of its log otherwise. The
+    server ends with this process, also by kill -9, unless it is detached. A data folder serves one running server at a time. No
+    process is ever ended that this object did not start.
 
     Args:
         data_dir: Its folder, made when missing; None for a temporary one that is removed at the end.
         port: Port to listen on; None for the one that this folder used last, if it is free, else any free one.
         observer: Told how the start goes.
-        remove: A folder to remove at the end, used by the owner of a temporary `data_dir`.
+        remove: A folder to remove at the end: `data_dir` itself, or a temporary one that it is in.
     """
 
     name: ClassVar[str]
@@ -66,19 +66,21 @@ class ServerProcess(ABC):
         self._observer = observer
         self._remove = remove
         self._temporary = False
+        self._maker_pid = os.getpid()
         self._child: Child | None = None
         self._port = 0
 
     @abstractmethod
-    def _command(self, folder: Path, port: int) -> list[str]:
+    def _prepare(self) -> None:
+        """Lay out the data folder before the first try to start."""
+
+    @abstractmethod
+    def _command(self, port: int) -> list[str]:
         """Program and arguments."""
 
     @abstractmethod
-    def _environment(self, folder: Path, port: int) -> Mapping[str, str]:
+    def _environment(self) -> Mapping[str, str]:
         """The server's whole environment."""
-
-    def _prepare(self, folder: Path) -> None:
-        """Lay out the data folder before the first try to start."""
 
     def _redact(self, text: str) -> str:
         """`text` without secrets."""
@@ -113,9 +115,13 @@ class ServerProcess(ABC):
     @property
     def log_file(self) -> Path:
         """Its log; the one of the start before is kept beside it with the suffix `.previous`."""
+        return self._folder / f"{self.name.lower()}.log"
+
+    @property
+    def _folder(self) -> Path:
         if self.data_dir is None:
-            raise UsageError(f"{self.name} has no log before its start.")
-        return self.data_dir / f"{self.name.lower()}.log"
+            raise UsageError(f"{self.name} has no folder before its start.", hint="Give it a data_dir, or call start() first.")
+        return self.data_dir
 
     def _started(self) -> Child:
         if self._child is None:
@@ -141,7 +147,7 @@ class ServerProcess(ABC):
             lock = self._lock_folder(folder)
             try:
                 with explained(folder):
-                    self._prepare(folder)
+                    self._prepare()
                 self._launch(folder, lock)
             finally:
                 os.close(lock)
@@ -153,7 +159,12 @@ class ServerProcess(ABC):
         return self
 
     def stop(self) -> None:
-        """End the server and remove its folder if that is temporary; returns when it is gone. Idempotent."""
+        """End the server and remove its folder if that is temporary; returns when it is gone. Idempotent.
+
+        In a fork of the process that made this object, does nothing: the server belongs to the original.
+        """
+        if os.getpid() != self._maker_pid:
+            return
         child, self._child = self._child, None
         if child is not None:
             child.stop()
@@ -201,8 +212,8 @@ class ServerProcess(ABC):
             with explained(folder), contextlib.suppress(FileNotFoundError):
                 self.log_file.replace(self.log_file.with_suffix(".log.previous"))
             self._child = Child(
-                self._command(folder, port),
-                env=self._environment(folder, port),
+                self._command(port),
+                env=self._environment(),
                 log_file=self.log_file,
                 cwd=folder,
                 grace_s=self.stop_grace_s,
@@ -247,7 +258,7 @@ class ServerProcess(ABC):
                 if not is_free(port):
                     raise _PortTakenError
                 raise self._failure(f"ended during its start (exit code {child.poll()})")
-            if self._is_healthy(port):
+            if answers(port, self.health_path):
                 if listens(child.pid, port):
                     return
                 raise _PortTakenError  # a stranger answers there, ours is about to find out
@@ -258,51 +269,10 @@ class ServerProcess(ABC):
             pause_s = min(pause_s * 1.5, 0.25)
         raise self._failure(f"did not answer on port {port} within {self.start_timeout_s:.0f} s")
 
-    def _is_healthy(self, port: int) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5.0)  # no proxy is asked
-        try:
-            connection.request("GET", self.health_path)
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
     def _failure(self, what: str) -> LakehouseError:
         tail = self._redact(read_tail(self.log_file))
-        message = f"{self.name} in {self.data_dir} {what}. Its log {self.log_file} ends with:\n{tail or '(it is empty)'}\n"
-        lowered = tail.lower()
-        if "no space left" in lowered or "drive path full" in lowered or "database or disk is full" in lowered:
+        place = "Its log" if self._temporary else f"Its log {self.log_file}"  # a temporary folder is about to go
+        message = f"{self.name} in {self.data_dir} {what}. {place} ends with:\n{tail or '(it is empty)'}\n"
+        if _NO_ROOM.search(tail):
             return CapacityError(message, hint="The disk is full: free space, or choose a folder on another disk.")
         return ServerError(message, hint="If the log does not help, start again with a fresh data folder.")
-
-
-def read_tail(file: Path, lines: int = _TAIL_LINES) -> str:
-    """The last lines of a text file, empty where there is none."""
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 16_384))
-            text = stream.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
-
-
-@contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says about `folder` into an error that names it and the next step."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, LakehouseError):
-            raise
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise CapacityError(
-                f"The disk of {folder} is full.", hint="Free space, or choose a folder on another disk."
-            ) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise AccessError(
-                f"The folder {folder} cannot be written ({error.strerror}).",
-                hint="Choose another folder, or change its permissions.",
-            ) from error
-        raise ServerError(f"The folder {folder} cannot be used ({error.strerror}).", hint="Choose another folder.") from error

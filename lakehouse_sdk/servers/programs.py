@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from lakehouse_sdk.config import cache_dir
-from lakehouse_sdk.errors import ConfigurationError, NotFoundError
+from lakehouse_sdk.errors import ConfigurationError
 from lakehouse_sdk.events import Observer, ignore_events
+from lakehouse_sdk.servers.build import build_minio
 
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 """The last commit of MinIO's main branch, as the Go module proxy names it."""
@@ -17,15 +20,27 @@ _PROBE_TIMEOUT_S = 30.0
 
 
 def ensure_minio(configured: Path | None = None, *, observer: Observer = ignore_events) -> Path:
-    """MinIO's program, built once where there is none; see `find_minio` for the order."""
+    """MinIO's program, built once for this user where there is none; see `find_minio` for the order.
+
+    The build needs the internet and about three minutes; it is told as stage `build-minio`.
+
+    Raises:
+        ConfigurationError: `configured` is not there, cannot be run or is not MinIO.
+        NotFoundError: There is no MinIO and it could not be built; says what is missing.
+        CapacityError, AccessError: The user's cache folder has no room or cannot be written.
+    """
     found = find_minio(configured)
     if found is None:
-        raise NotFoundError("There is no MinIO on this machine.")
+        return build_minio(
+            MINIO_VERSION, built_minio(), is_usable=lambda program: find_fault(program) is None, observer=observer
+        )
     return found
 
 
 def find_minio(configured: Path | None = None) -> Path | None:
-    """MinIO's program: `configured`, else the first that is one on PATH, else the one built before; None where there is none.
+    """MinIO's program: `configured`, else the first on PATH, else the one built before; None where there is none.
+
+    A program on PATH that is called `minio` but is another one is passed over.
 
     Raises:
         ConfigurationError: `configured` is not there, cannot be run or is not MinIO.
@@ -37,13 +52,8 @@ def find_minio(configured: Path | None = None) -> Path | None:
                 f"servers.minio_path is {configured}, but {fault}.",
                 hint="Name MinIO's server program there, or remove the setting to have one found or built.",
             )
-        return configured
-    for folder in os.get_exec_path():
-        candidate = Path(folder) / "minio"
-        if candidate.is_file() and find_fault(candidate) is None:
-            return candidate
-    built = built_minio()
-    return built if built.is_file() and find_fault(built) is None else None
+        return configured.absolute()
+    return next((program for program in _list_candidates() if find_fault(program) is None), None)
 
 
 def built_minio() -> Path:
@@ -51,28 +61,37 @@ def built_minio() -> Path:
     return cache_dir() / "minio" / MINIO_VERSION / "minio"
 
 
+def _list_candidates() -> Iterator[Path]:
+    # The environment of this Python first: a notebook kernel of a conda environment often runs without its bin/ on PATH.
+    for folder in (str(Path(sys.executable).parent), *os.get_exec_path()):
+        yield Path(folder).absolute() / "minio"
+    yield built_minio()
+
+
 def find_fault(program: Path) -> str | None:
     """Why `program` cannot serve as MinIO, as the second half of a sentence; None where it can."""
-    if not program.exists():
+    try:
+        status = program.stat()
+    except OSError:
         return "there is no such file"
     if not program.is_file() or not os.access(program, os.X_OK):
         return "it is not an executable file"
-    status = program.stat()
     return _probe(str(program), status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=32)
 def _probe(program: str, _mtime_ns: int, _size_bytes: int) -> str | None:
     """Ask for the version; remembered for as long as the file stays the same (MinIO takes 0.3 s to say it)."""
+    command = [program, "--version"]
     try:
-        answer = subprocess.run(
-            [program, "--version"], capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
+        answer = subprocess.run(  # noqa: S603 (the program that is about to be run as the server)
+            command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
         )
     except OSError as error:
         return f"it cannot be run ({error.strerror})"
     except subprocess.TimeoutExpired:
         return f"it did not tell its version within {_PROBE_TIMEOUT_S:.0f} s"
-    said = answer.stdout.decode("utf-8", "replace").strip().splitlines()[:1] or [""]
-    if answer.returncode != 0 or not said[0].startswith("minio version "):
-        return f"it is not the MinIO server: asked for its version it says {said[0][:80]!r} (exit code {answer.returncode})"
+    said = answer.stdout.decode("utf-8", "replace").strip().partition("\n")[0]
+    if answer.returncode != 0 or not said.startswith("minio version "):
+        return f"it is not the MinIO server: asked for its version it says {said[:80]!r} (exit code {answer.returncode})"
     return None

@@ -42,7 +42,7 @@ class ServerRecord:
 def find_birth(pid: int) -> str | None:
     """A text that no other process with this id has, over restarts of the machine too; None where it does not run.
 
-    On Linux it is the boot's id and the clock tick of the start: unlike the wall-clock time, neither moves when the clock is set.
+    On Linux it is the boot's id and the clock tick of the start: unlike a time of day, neither moves when the clock is set.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

@@ -5,11 +5,13 @@ so that it starts in milliseconds and stays small.
 
 Guarantee: the server ends when its starter ends, however that happens (return, exception, Ctrl-C, kill -9). The starter holds
 the write end of the pipe that is this program's standard input; when nobody holds it any more, the server's process group gets
-SIGTERM, then, after `GRACE_S` seconds, SIGKILL. A starter that wants its server to outlive it writes `RELEASE` first.
+SIGTERM, then, after `GRACE_S` seconds, SIGKILL, and the folder `REMOVE` (empty for none) is deleted. A starter that wants its
+server to outlive it writes `RELEASE` first.
 
 Why not the kernel's parent-death signal: it fires when the *thread* that spawned the child ends, and only Linux has it.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -33,23 +35,23 @@ def main(grace_s: float, remove: str, command: list[str]) -> int:
     pid = _spawn(command)
     os.write(1, b"%d\n" % pid)
     os.close(1)
-    status = None
+    status, ordered = None, False
     while status is None:
         readable, _, _ = select.select([0, wake_read], [], [], _POLL_S)
         if wake_read in readable:
             os.read(wake_read, 1024)
         said = os.read(0, 64) if 0 in readable else None
         status = _poll(pid)
+        ordered = said == b"" or bool(asked_to_stop) or os.getppid() != parent
         if status is None and said and said.startswith(RELEASE):
             return 0
-        if status is None and (said == b"" or asked_to_stop or os.getppid() != parent):
+        if status is None and ordered:
             status = _stop(pid, grace_s, wake_read)
     _signal_group(pid, signal.SIGKILL)  # whatever the server left behind in its own group
-    if remove:
-        import shutil  # noqa: PLC0415 (most servers keep their folder; the module costs memory)
-
-        shutil.rmtree(remove, ignore_errors=True)
-    return os.waitstatus_to_exitcode(status) & 0xFF
+    if remove and ordered:  # one that ended by itself leaves its log to the starter
+        _remove(remove)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def _spawn(command: list[str]) -> int:
@@ -86,11 +88,19 @@ def _stop(pid: int, grace_s: float, wake_read: int) -> int:
     return os.waitpid(pid, 0)[1]
 
 
+def _remove(folder: str) -> None:
+    import shutil  # noqa: PLC0415 (most servers keep their folder, and the module costs memory)
+
+    for _ in range(40):  # another server that writes below it may be about to end
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+        time.sleep(0.5)
+
+
 def _signal_group(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-        pass
 
 
 if __name__ == "__main__":
