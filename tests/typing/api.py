@@ -1,0 +1,67 @@
+"""The public API as a type checker sees it; never run, only checked by mypy in `make lint`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, assert_type
+
+import pandas as pd
+from pydantic import SecretStr
+
+import lakehouse_sdk
+from lakehouse_sdk import Lakehouse, LakehouseError, Settings, TransferPlan, TransferReport
+from lakehouse_sdk.events import Event, Observer, ignore_events
+from lakehouse_sdk.filesystem import LakehouseFileSystem
+from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
+from lakehouse_sdk.tables import Table, TableCatalog
+
+
+def check_entry_points() -> None:
+    assert_type(lakehouse_sdk.connect(), Lakehouse)
+    assert_type(lakehouse_sdk.connect(config_file="lakehouse.toml", storage={"region": "eu-west-1"}), Lakehouse)
+    assert_type(lakehouse_sdk.local(Path("data"), prefect=True), Lakehouse)
+    with lakehouse_sdk.local() as lake:
+        assert_type(lake, Lakehouse)
+
+
+def check_settings(lake: Lakehouse) -> None:
+    assert_type(lake.settings, Settings)
+    assert_type(lake.settings.storage.endpoint_url, str | None)
+    assert_type(lake.settings.storage.access_key, SecretStr | None)
+    assert_type(lake.settings.storage.secret_key, SecretStr | None)
+    assert_type(lake.storage_options("polars"), dict[str, Any])
+
+
+def check_transfers(lake: Lakehouse) -> None:
+    plan = lake.plan("lakehouse://a/x", Path("x"))
+    assert_type(plan, TransferPlan)
+    report = lake.sync("s3://a/x", "lakehouse://office@b/x", strategy="direct")
+    assert_type(report, TransferReport)
+    assert_type(report.to_dict(), dict[str, Any])
+    assert_type(report.to_pandas(), pd.DataFrame)
+    assert_type(lake.fs, LakehouseFileSystem)
+    lake.sync("s3://a/x", "s3://b/x", strategy="fastest")  # type: ignore[arg-type]
+
+
+def check_main_job(lake: Lakehouse) -> None:
+    found = lake.discover(markets=["spot"], data_types=["klines"], symbols=["BTCUSDT"])
+    assert_type(found, Discovery)
+    collected = lake.collect(found, cadence="monthly")
+    assert_type(collected, CollectReport)
+    assert_type(lake.build(collected), BuildReport)
+    assert_type(lake.catalog, TableCatalog)
+    assert_type(lake.table("silver.klines"), Table)
+    assert_type(lake.table("silver.klines").scan(symbols=["BTCUSDT"]).to_pandas(), pd.DataFrame)
+
+
+def check_observers() -> None:
+    def observe(event: Event, /) -> None: ...
+
+    observer: Observer = observe
+    lakehouse_sdk.connect(observer=observer)
+    lakehouse_sdk.connect(observer=ignore_events)
+
+
+def check_errors(error: LakehouseError) -> None:
+    assert_type(error.hint, str | None)
+    assert_type(error.exit_code, int)
