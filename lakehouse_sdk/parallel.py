@@ -1,4 +1,7 @@
-"""Several requests at once, results in order."""
+"""Ground: several calls at once, results in order.
+
+Belongs here: one way to map a function over items in a pool with bounded memory. Must not: knowledge of what is called.
+"""
 
 from __future__ import annotations
 
