@@ -5,6 +5,7 @@ Guarantee: the file holds credentials and is only ever readable by its owner (06
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -64,10 +65,12 @@ def remember_stack(stack: LocalStack) -> None:
 
 
 def forget_stack(path: Path) -> None:
-    """Forget the stack in `path`; another one that is remembered stays."""
-    stack = find_stack()
-    if stack is not None and stack.path == path:
-        _pointer().unlink(missing_ok=True)
+    """Forget the stack in `path`, and a description that cannot be read; another stack that is remembered stays."""
+    with contextlib.suppress(ConfigurationError):
+        stack = find_stack()
+        if stack is None or stack.path != path:
+            return
+    _pointer().unlink(missing_ok=True)
 
 
 def find_stack() -> LocalStack | None:

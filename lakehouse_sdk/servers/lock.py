@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lakehouse_sdk.servers.folders import explained
+
 _POLL_S = 0.2
 
 
@@ -16,8 +18,12 @@ def find_lock(file: Path) -> int | None:
     """Lock `file` (created when missing) and return the descriptor that holds the lock; None where another one holds it.
 
     The lock lasts until every copy of the descriptor is closed; a child that inherits it keeps it locked.
+
+    Raises:
+        LakehouseError: The folder of `file` cannot be written, or its disk is full.
     """
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with explained(file.parent):
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

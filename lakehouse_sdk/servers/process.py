@@ -196,8 +196,7 @@ class ServerProcess(ABC):
         return self.data_dir
 
     def _lock_folder(self, folder: Path) -> int:
-        with explained(folder):
-            lock = find_lock(folder / "server.lock")
+        lock = find_lock(folder / "server.lock")
         if lock is None:
             record = find_record(folder)
             user = f" at {record.url} (process {record.pid})" if record and record.running else ""

@@ -157,7 +157,7 @@ def _alone(folder: StackFolder, observer: Observer) -> Iterator[None]:
             heard_s = waited_s
             observer(StageProgress("start-stack", 0, note=f"another process starts or stops these servers, {waited_s:.0f} s"))
 
-    with explained(folder.path), locked(folder.path / "stack.lock", tell):
+    with locked(folder.path / "stack.lock", tell):
         yield
 
 

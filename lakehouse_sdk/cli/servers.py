@@ -1,0 +1,132 @@
+"""`lakehouse up`, `down`, `status`: local servers that stay; `lakehouse servers install`: have MinIO at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakehouse_sdk.cli.output import print_json
+from lakehouse_sdk.cli.progress import progress
+from lakehouse_sdk.config import find_stack, load_settings
+from lakehouse_sdk.display import format_bytes
+from lakehouse_sdk.servers import StackStatus, ensure_minio, get_stack_status, start_stack, stop_stack
+
+group = typer.Typer(no_args_is_help=True, help="The programs behind the local servers.")
+
+PathOption = Annotated[
+    Path | None, typer.Option("--path", help="Folder of the servers' data; default: .lakehouse in the current folder.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+    app.add_typer(group, name="servers")
+
+
+def up(
+    path: PathOption = None,
+    prefect: Annotated[bool, typer.Option("--prefect/--no-prefect", help="A Prefect server too (about ten seconds).")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start local servers that stay: MinIO and, if asked for, Prefect; run it again and it says where they are.
+
+    From then on lakehouse_sdk.connect() finds them, in every folder, until `lakehouse down`.
+
+    Examples:
+
+      1. Servers for notebook work here:   lakehouse up
+
+      2. With Prefect's dashboard:         lakehouse up --prefect
+
+      3. The data somewhere else:          lakehouse up --path /data/lake
+    """
+    minio_path = load_settings().servers.minio_path
+    before = get_stack_status(path or Path(".lakehouse"))
+    other = find_stack()
+    stack = start_stack(path, prefect=prefect, minio_path=minio_path, observer=progress(quiet=as_json))
+    now = get_stack_status(stack.path)
+    if as_json:
+        print_json(now.to_dict())
+        return
+    known = {server.pid for server in before.servers if server.pid is not None}
+    for server in now.servers:
+        if server.pid is not None:
+            print(f"{server.name} {'runs already' if server.pid in known else 'runs'} at {server.url} (process {server.pid})")
+    print(f"Data is in {stack.path}, the keys in {stack.path / 'minio' / 'credentials.json'} (readable by you only).")
+    if other is not None and other.path != stack.path and get_stack_status(other.path).running:
+        print(f"Servers also run in {other.path}; end them with `lakehouse down --path {other.path}`.")
+    print("next:  lake = lakehouse_sdk.connect() in Python; `lakehouse status`; `lakehouse down` ends them and keeps the data")
+
+
+def down(path: PathOption = None, as_json: JsonOption = False) -> None:
+    """End the servers that `lakehouse up` started, and nothing else; the data stays.
+
+    Without --path: those of .lakehouse in the current folder if it is there, else those that were started last.
+
+    Examples:
+
+      1. The servers started here, or last:   lakehouse down
+
+      2. Those of another folder:             lakehouse down --path /data/lake
+    """
+    folder = get_stack_status(path).path
+    ended = stop_stack(path, observer=progress(quiet=as_json))
+    if as_json:
+        print_json({"path": str(folder), "ended": list(ended)})
+    elif ended:
+        print(f"Ended {' and '.join(ended)}; the data stays in {folder}.")
+    else:
+        print(f"Nothing runs in {folder}.")
+
+
+def status(path: PathOption = None, as_json: JsonOption = False) -> None:
+    """Say what runs, where, and how much it holds; exit code 1 where nothing runs or a server is dead.
+
+    Examples:
+
+      1. For a person:    lakehouse status
+
+      2. For a script:    lakehouse status --json
+    """
+    found = get_stack_status(path)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print_status(found)
+    if not found.running or any(server.state in {"dead", "not answering"} for server in found.servers):
+        raise typer.Exit(1)
+
+
+def _print_status(found: StackStatus) -> None:
+    if not found.servers:
+        print(f"There are no servers in {found.path}; `lakehouse up` starts them.")
+        return
+    for server in found.servers:
+        place = f"at {server.url}, process {server.pid}, " if server.pid is not None else ""
+        print(f"{server.name} {server.state} {place}{format_bytes(server.size_bytes)} in {server.data_dir}")
+    owners = {server.owner_pid for server in found.servers if server.owner_pid is not None}
+    if owners:
+        print(f"They end with process {', '.join(map(str, sorted(owners)))}, which started them.")
+
+
+@group.callback()
+def servers() -> None:
+    """The programs behind the local servers."""
+
+
+@group.command()
+def install() -> None:
+    """Make sure that MinIO is there: found on this machine, else built once (needs the internet, about three minutes).
+
+    Examples:
+
+      1. Before going offline:   lakehouse servers install
+    """
+    program = ensure_minio(load_settings().servers.minio_path, observer=progress())
+    print(f"MinIO is {program}")
