@@ -125,7 +125,9 @@ def render_command(command: Any, path: str) -> Iterator[str]:
         path: How it is called.
     """
     members = getattr(command, "commands", {})
-    pieces = ["COMMAND …"] if members else [item.make_metavar(None) for item in command.params if not is_option(item)]
+    arguments = [item for item in command.params if not is_option(item)]
+    names = [item.name.upper() if item.required else f"[{item.name.upper()}]" for item in arguments]
+    pieces = ["COMMAND …"] if members else names
     yield f"## {path}\n\n```\n{' '.join([path, '[OPTIONS]', *pieces])}\n```\n\n{render_help(command.help or '')}\n"
     if command.params:
         yield "| argument or option | default | meaning |\n|---|---|---|"
