@@ -13,9 +13,9 @@ from decimal import Decimal
 from functools import partial
 from itertools import accumulate, groupby
 
-from lakehouse_sdk.archives.parallel import map_ordered
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
+from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.testing.binance_csv import Rows, find_header, format_agg_trades, format_bars
 from lakehouse_sdk.testing.defects import CHECKSUM_DEFECTS, ZIP_DEFECTS, Damage, damage_rows

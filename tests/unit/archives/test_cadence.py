@@ -1,0 +1,72 @@
+"""The choice between daily and monthly archives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakehouse_sdk.archives import ArchiveObject, select_cadence
+from lakehouse_sdk.errors import UsageError
+
+MakeArchive = Callable[..., ArchiveObject]
+
+
+def periods(archives: list[ArchiveObject]) -> list[str]:
+    return [archive.key.rpartition("/")[2].removesuffix(".zip").partition("-")[2].partition("-")[2] for archive in archives]
+
+
+def test_auto_takes_the_month_and_the_days_of_months_without_one(make_archive: MakeArchive) -> None:
+    found = [make_archive(period) for period in ("2024-12-30", "2024-12-31", "2025-01-01", "2025-01-02", "2024-11", "2024-12")]
+    assert periods(select_cadence(found)) == ["2025-01-01", "2025-01-02", "2024-11", "2024-12"]
+
+
+def test_auto_fills_a_month_that_was_never_published_monthly(make_archive: MakeArchive) -> None:
+    found = [make_archive(period) for period in ("2024-10", "2024-11-01", "2024-11-02", "2024-12")]
+    assert periods(select_cadence(found, "auto")) == ["2024-10", "2024-11-01", "2024-11-02", "2024-12"]
+
+
+@pytest.mark.parametrize("other", [{"symbol": "ETHUSDT"}, {"interval": "5m"}, {"interval": None}, {"market": "um"}])
+def test_a_month_of_one_series_covers_no_other(make_archive: MakeArchive, other: dict[str, Any]) -> None:
+    found = [make_archive("2024-12"), make_archive("2024-12-31", **other)]
+    assert select_cadence(found) == found
+
+
+def test_daily_and_monthly_take_only_their_own(make_archive: MakeArchive) -> None:
+    found = [make_archive("2024-12"), make_archive("2024-12-31")]
+    assert select_cadence(found, "daily") == found[1:]
+    assert select_cadence(found, "monthly") == found[:1]
+    assert select_cadence([], "auto") == []
+
+
+def test_any_iterable_will_do(make_archive: MakeArchive) -> None:
+    assert len(select_cadence(make_archive(period) for period in ("2024-12", "2024-12-31"))) == 1
+
+
+def test_an_unknown_cadence_names_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="auto, daily, monthly"):
+        select_cadence([], "weekly")  # type: ignore[arg-type]
+
+
+_days = st.sets(st.dates(date(2024, 1, 1), date(2024, 4, 30)), max_size=40)
+_months = st.sets(st.sampled_from(["2024-01", "2024-02", "2024-03", "2024-04"]))
+
+
+@given(_days, _months)
+def test_auto_reads_every_published_day_exactly_once(make_archive: MakeArchive, days: set[date], months: set[str]) -> None:
+    found = [make_archive(day.isoformat()) for day in sorted(days)] + [make_archive(month) for month in sorted(months)]
+
+    def covered(archives: list[ArchiveObject]) -> list[datetime]:
+        return [
+            entry.period_start + timedelta(days=offset)
+            for entry in archives
+            for offset in range((entry.period_end - entry.period_start).days)
+        ]
+
+    taken = covered(select_cadence(found))
+    assert len(taken) == len(set(taken))
+    assert set(taken) == set(covered(found))

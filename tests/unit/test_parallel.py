@@ -1,0 +1,52 @@
+"""Several at once, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lakehouse_sdk.parallel import map_ordered
+
+
+def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> None:
+    def slow_when_even(number: int) -> int:
+        time.sleep(0.01 * (1 - number % 2))
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(map_ordered(pool, slow_when_even, range(12), window=5)) == list(range(12))
+
+
+def test_an_endless_input_is_taken_only_as_far_as_the_window() -> None:
+    taken: list[int] = []
+    endless = (taken.append(number) or number for number in itertools.count())
+    with ThreadPoolExecutor(2) as pool:
+        results = map_ordered(pool, lambda number: number * 2, endless, window=3)
+        assert [next(results) for _ in range(4)] == [0, 2, 4, 6]
+        assert len(taken) == 6
+        results.close()
+
+
+def test_an_exception_arrives_at_its_place_and_the_rest_is_cancelled() -> None:
+    begun: list[int] = []
+    release = threading.Event()
+
+    def fail_at_two(number: int) -> int:
+        begun.append(number)
+        if number == 2:
+            raise ValueError("two")
+        if number > 2:
+            release.wait(5)
+        return number
+
+    with ThreadPoolExecutor(2) as pool:
+        results = map_ordered(pool, fail_at_two, range(100), window=50)
+        assert [next(results), next(results)] == [0, 1]
+        with pytest.raises(ValueError, match="two"):
+            next(results)
+        release.set()
+    assert len(begun) < 50
