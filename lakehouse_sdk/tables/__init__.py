@@ -1,4 +1,86 @@
 """Stage 3, meaning: parse, validate, enrich, commit to Iceberg, read back.
 
-Belongs here: formats, rules, tables; the only importer of pyiceberg. Must not: fetching archives. Read `FormatSpec` first.
+Belongs here: formats, rules, tables; the only importer of pyiceberg. Must not: fetching archives. Read `FormatSpec` first, then
+follow one archive: `parse_archive` → `validate` → `TableCatalog.commit` → `Table.scan`.
+
+Names load on first use: polars, pyarrow and pyiceberg come with them, and not before.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from lakehouse_sdk.tables.extra import tables_extra
+
+if TYPE_CHECKING:
+    from lakehouse_sdk.tables.catalog import TableCatalog as TableCatalog
+    from lakehouse_sdk.tables.catalog import open_catalog as open_catalog
+    from lakehouse_sdk.tables.container import ArchiveDefect as ArchiveDefect
+    from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
+    from lakehouse_sdk.tables.formats import find_format as find_format
+    from lakehouse_sdk.tables.formats import get_format as get_format
+    from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
+    from lakehouse_sdk.tables.parse import parse_archive as parse_archive
+    from lakehouse_sdk.tables.report import CommitReport as CommitReport
+    from lakehouse_sdk.tables.report import TableCommit as TableCommit
+    from lakehouse_sdk.tables.rules import describe_rule as describe_rule
+    from lakehouse_sdk.tables.scan import ScanPlan as ScanPlan
+    from lakehouse_sdk.tables.scan import TableScan as TableScan
+    from lakehouse_sdk.tables.source import SourceFile as SourceFile
+    from lakehouse_sdk.tables.table import Table as Table
+    from lakehouse_sdk.tables.validation import CheckedBatch as CheckedBatch
+    from lakehouse_sdk.tables.validation import validate as validate
+
+_HOMES = {
+    "ArchiveDefect": "container",
+    "CheckedBatch": "validation",
+    "CommitReport": "report",
+    "FormatSpec": "formats",
+    "ParsedArchive": "parse",
+    "ScanPlan": "scan",
+    "SourceFile": "source",
+    "Table": "table",
+    "TableCatalog": "catalog",
+    "TableCommit": "report",
+    "TableScan": "scan",
+    "describe_rule": "rules",
+    "find_format": "formats",
+    "get_format": "formats",
+    "open_catalog": "catalog",
+    "parse_archive": "parse",
+    "validate": "validation",
+}
+
+__all__ = [
+    "ArchiveDefect",
+    "CheckedBatch",
+    "CommitReport",
+    "FormatSpec",
+    "ParsedArchive",
+    "ScanPlan",
+    "SourceFile",
+    "Table",
+    "TableCatalog",
+    "TableCommit",
+    "TableScan",
+    "describe_rule",
+    "find_format",
+    "get_format",
+    "open_catalog",
+    "parse_archive",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with tables_extra():
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

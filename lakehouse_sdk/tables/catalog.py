@@ -1,0 +1,246 @@
+"""The catalogue: which tables there are, and the one door through which rows enter them."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.table import Table as IcebergTable
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from lakehouse_sdk.errors import ConfigurationError, NotFoundError
+from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
+from lakehouse_sdk.tables.commit import PendingTable, find_present
+from lakehouse_sdk.tables.datafiles import Rows
+from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
+from lakehouse_sdk.tables.schemas import LAYOUTS, QUALITY, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.table import Table
+
+if TYPE_CHECKING:
+    from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.tables.source import SourceFile
+    from lakehouse_sdk.tables.validation import CheckedBatch
+
+_SQLITE_WAIT_S = 30
+"""How long a writer waits for SQLite's lock; a commit holds it for milliseconds."""
+
+
+def open_catalog(settings: Settings) -> TableCatalog:
+    """Open the catalogue that the settings name; its two SQL tables are created when missing, the lake is not contacted.
+
+    Raises:
+        ConfigurationError: `catalog.uri` is not set or unusable, or the credentials of the storage are missing.
+    """
+    uri = _usable_uri(settings.catalog.uri)
+    warehouse = f"s3://{settings.lake.bucket}/{settings.lake.warehouse_prefix.strip('/')}"
+    properties = {
+        "uri": uri.render_as_string(hide_password=False),
+        "warehouse": warehouse,
+        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+        **settings.storage.to_pyiceberg(),
+    }
+    try:
+        catalog = SqlCatalog(settings.catalog.name, **properties)
+    except (SQLAlchemyError, ImportError) as error:
+        raise ConfigurationError(
+            f"The catalogue {uri.render_as_string()} cannot be opened: {_first_line(error)}.",
+            hint="Check catalog.uri: the database must exist or be creatable, and its driver be installed.",
+        ) from error
+    return TableCatalog(catalog, warehouse, settings)
+
+
+class TableCatalog:
+    """The tables of one lakehouse; may be used from several threads, and by several processes at once.
+
+    Open it with `open_catalog`. It holds database connections until `close`, the end of a `with` block, or the end of its life.
+    """
+
+    def __init__(self, catalog: SqlCatalog, warehouse: str, settings: Settings) -> None:
+        self._catalog = catalog
+        self._warehouse = warehouse
+        self._settings = settings
+        self._finalizer = weakref.finalize(self, catalog.engine.dispose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"TableCatalog({self._warehouse!r}, {make_url(self._catalog.properties['uri']).render_as_string()!r})"
+
+    def close(self) -> None:
+        """Close the database connections; the catalogue opens new ones when it is used again."""
+        self._catalog.engine.dispose()
+
+    def list_tables(self) -> list[str]:
+        """Full names of all tables, sorted."""
+        names = (name for namespace in self._catalog.list_namespaces() for name in self._catalog.list_tables(namespace))
+        return sorted(".".join(name) for name in names)
+
+    def table(self, name: str) -> Table:
+        """The table as it is now.
+
+        Args:
+            name: Full name, for example `silver.klines`.
+
+        Raises:
+            NotFoundError: No such table; lists those that exist.
+        """
+        try:
+            return Table(name, self._catalog.load_table(name))
+        except NoSuchTableError:
+            known = self.list_tables()
+            hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
+            raise NotFoundError(f"There is no table {name!r}.", hint=hint) from None
+
+    def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
+        """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.
+
+        Reads `silver.quality`, which is written last. `commit` does not rely on it.
+        """
+        wanted = list(files)
+        try:
+            quality = self._catalog.load_table(QUALITY)
+        except NoSuchTableError:
+            return wanted
+        done = find_present(quality, LAYOUTS[QUALITY], wanted)
+        return [file for file in wanted if (file.key, file.sha256) not in done]
+
+    def commit(self, batches: Iterable[CheckedBatch]) -> CommitReport:
+        """Commit checked archives: one Iceberg commit for each table, however many archives there are.
+
+        Idempotent: an archive (key and SHA-256) whose rows are there is left alone, so a repeated or killed call changes
+        nothing more. An archive with other bytes replaces the rows of its older revision in the same commit; one that cannot
+        be read at all (`defect`) does not, the older rows stay. Nothing is visible before the end of `batches`; of several
+        callers at once none loses and none doubles rows. Tables are committed one after the other, data before
+        `silver.quarantine` before `silver.quality`; a call that ends between two of them is completed by the next.
+
+        Args:
+            batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
+                held at once. Sort the archives by `SourceFile.build_order` to get few, large files.
+
+        Raises:
+            TableError: Two revisions of one archive are in the same call, or a commit lost its race too often.
+        """
+        started, now = time.perf_counter(), datetime.now(UTC)
+        pending: dict[str, PendingTable] = {}
+        totals = _Totals()
+
+        def add(name: str, file: SourceFile, rows: pa.Table) -> None:
+            if name not in pending:
+                layout = LAYOUTS[name]
+                pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
+            pending[name].add(Rows(file, rows))
+
+        try:
+            for batch in batches:
+                totals.add(batch)
+                if batch.defect is None:
+                    add(batch.table, batch.file, batch.accepted)
+                add(QUARANTINE, batch.file, quarantine_rows(batch))
+                add(QUALITY, batch.file, quality_rows(batch))
+            order = sorted(pending, key=lambda name: (name == QUALITY, name == QUARANTINE, name))
+            tables = tuple(pending[name].commit() for name in order)
+        except BaseException:
+            for table in pending.values():
+                table.discard()
+            raise
+        return totals.report(tables=tables, seconds=time.perf_counter() - started)
+
+    def _load_or_create(self, layout: TableLayout) -> IcebergTable:
+        try:
+            return self._catalog.load_table(layout.name)
+        except NoSuchTableError:
+            pass
+        with S3Client(self._settings.storage) as client:
+            client.ensure_bucket(self._settings.lake.bucket)
+        namespace, _, name = layout.name.partition(".")
+        try:
+            self._catalog.create_namespace(namespace)
+        except NamespaceAlreadyExistsError:
+            pass
+        try:
+            return self._catalog.create_table(
+                layout.name,
+                layout.schema,
+                location=f"{self._warehouse}/{namespace}/{name}",
+                partition_spec=layout.partition,
+                sort_order=layout.sort_order,
+                properties=layout.properties,
+            )
+        except TableAlreadyExistsError:
+            return self._catalog.load_table(layout.name)
+
+
+class _Totals:
+    """Sums over the batches of one commit."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._rejects: Counter[str] = Counter()
+        self._flags: Counter[str] = Counter()
+        self._defects: list[DefectiveArchive] = []
+
+    def add(self, batch: CheckedBatch) -> None:
+        """Count one archive."""
+        self._counts.update(
+            archives=1,
+            rows_in=batch.rows_in,
+            rows_accepted=batch.rows_accepted,
+            rows_duplicate=batch.rows_duplicate,
+            rows_quarantined=batch.rows_quarantined,
+        )
+        self._rejects.update(batch.rejects)
+        self._flags.update(batch.flags)
+        if batch.defect is not None:
+            self._defects.append(DefectiveArchive(batch.file.key, batch.defect.reason, batch.defect.detail))
+
+    def report(self, *, tables: tuple[TableCommit, ...], seconds: float) -> CommitReport:
+        """The sums with what became of them."""
+        return CommitReport(
+            **self._counts,
+            rejects=dict(sorted(self._rejects.items())),
+            flags=dict(sorted(self._flags.items())),
+            defects=tuple(self._defects),
+            tables=tables,
+            seconds=seconds,
+        )
+
+
+def _usable_uri(text: str | None) -> URL:
+    if not text:
+        raise ConfigurationError(
+            "No catalogue is set, and tables need one.",
+            hint="Set LAKEHOUSE_CATALOG__URI or catalog.uri in lakehouse.toml, for example sqlite:////path/catalog.db, or `lakehouse up`.",
+        )
+    try:
+        uri = make_url(text)
+        uri.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise ConfigurationError(
+            f"catalog.uri is not a usable database address: {_first_line(error)}.",
+            hint="Write sqlite:////path/catalog.db or postgresql+psycopg://user@host/database.",
+        ) from None
+    if uri.get_backend_name() == "sqlite":
+        if uri.database in {None, "", ":memory:"}:
+            raise ConfigurationError("catalog.uri names no file.", hint="Write sqlite:////path/catalog.db.")
+        Path(str(uri.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        uri = uri.update_query_dict({"timeout": str(_SQLITE_WAIT_S), **uri.query})
+    return uri
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0].rstrip(".")

@@ -1,0 +1,241 @@
+"""The commit protocol: rows of many archives into their tables, each archive exactly once, whatever else writes.
+
+What goes wrong with the obvious way: pyiceberg replays a failed append, so two writers of one archive double its rows; state in
+snapshot properties is lost when snapshots expire; a replacement filter on the key alone reads every file. Hence the rule:
+
+1. The rows say which archives (key and SHA-256) are in a table; only they decide.
+2. Rows of missing archives are written to Parquet files, a bounded number of rows at a time, while the caller still parses.
+3. One commit appends all files and deletes the rows of older revisions, by key *and* time range.
+4. A lost race means: reload, look again, drop what is there by now, commit again. An unknown outcome is treated the same way.
+
+Tables are committed in a fixed order, `silver.quality` last: an archive that it lists is complete.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan, NotEqualTo, Or
+from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.transforms import IdentityTransform
+from sqlalchemy.exc import OperationalError
+
+from lakehouse_sdk.errors import TableError
+from lakehouse_sdk.tables.datafiles import Rows, SourceId, WrittenFile, remove_files, rewrite_without, write_data_files
+from lakehouse_sdk.tables.report import TableCommit
+from lakehouse_sdk.tables.schemas import SOURCE_KEY, SOURCE_SHA256, TableLayout
+from lakehouse_sdk.tables.source import SourceFile
+
+GROUP_ROWS = 1_000_000
+"""Rows held before they are written: about 130 MiB of klines; at 20 to 30 bytes a row a full partition file has 25 MiB."""
+MAX_ATTEMPTS = 30
+"""Races one commit may lose. Of n writers one wins each round, so this serves about as many at once."""
+_FIRST_WAIT_S = 0.05
+_LONGEST_WAIT_S = 2.0
+_READ_THREADS = 4
+
+_LOST_RACE = (CommitFailedException, ValidationException)
+"""Someone else was first; nothing of ours is visible."""
+_UNKNOWN = (CommitStateUnknownException, OperationalError)
+"""The catalogue did not answer, or stayed locked: the commit may stand or not."""
+
+
+class PendingTable:
+    """What one commit will do to one table; nothing is visible before `commit`.
+
+    Args:
+        load: Loads the table as it is now, creating it where needed.
+        layout: The table's layout.
+        ingested_at: Written into every row.
+    """
+
+    def __init__(self, load: Callable[[], Table], layout: TableLayout, ingested_at: datetime) -> None:
+        self._load = load
+        self._layout = layout
+        self._ingested_at = ingested_at
+        self._table = load()
+        self._claims: dict[str, SourceFile] = {}
+        self._buffer: list[Rows] = []
+        self._buffered_rows = 0
+        self._present: dict[str, set[str]] = defaultdict(set)
+        self._written: list[WrittenFile] = []
+        self._outcome_unknown = False
+
+    def add(self, rows: Rows) -> None:
+        """Take the rows of one archive, which may be none; they replace those of any other revision of it."""
+        key = rows.file.key
+        claimed = self._claims.get(key)
+        if claimed is not None:
+            if claimed.sha256 == rows.file.sha256:
+                return
+            raise TableError(f"Two revisions of {key} are in one commit.", hint="Commit the newer one only.")
+        self._claims[key] = rows.file
+        self._buffer.append(rows)
+        self._buffered_rows += rows.table.num_rows
+        if self._buffered_rows >= GROUP_ROWS:
+            self._flush()
+
+    def commit(self) -> TableCommit:
+        """Make everything visible in one commit; an archive that is already there is left alone.
+
+        Raises:
+            TableError: `MAX_ATTEMPTS` races were lost; nothing was committed.
+        """
+        self._flush()
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return self._attempt(attempt)
+            except _LOST_RACE as error:
+                reason: Exception = error
+            except _UNKNOWN as error:
+                reason, self._outcome_unknown = error, True
+            time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - spreads writers
+            self._look_again()
+        self.discard()
+        raise TableError(
+            f"{self._layout.name} could not be committed in {MAX_ATTEMPTS} attempts: {type(reason).__name__}.",
+            hint="Others write to it all the time, or the catalogue is locked; run the same call again.",
+        ) from reason
+
+    def discard(self) -> None:
+        """Remove the files that were written and not committed; not where a commit may have taken them after all."""
+        if not self._outcome_unknown:
+            remove_files(self._table, self._written)
+        self._written.clear()
+
+    def _flush(self) -> None:
+        """Write buffered rows of archives that the table does not have."""
+        batches, self._buffer, self._buffered_rows = self._buffer, [], 0
+        if not batches:
+            return
+        self._note_present([batch.file for batch in batches])
+        missing = [batch for batch in batches if batch.table.num_rows and not self._has(batch.file)]
+        self._written += write_data_files(self._table, missing, self._ingested_at)
+
+    def _has(self, file: SourceFile) -> bool:
+        return file.sha256 in self._present[file.key]
+
+    def _note_present(self, files: list[SourceFile]) -> None:
+        for key, sha256 in find_present(self._table, self._layout, files):
+            self._present[key].add(sha256)
+
+    def _look_again(self) -> None:
+        """After a lost race: load what is there now, and drop from the written files what someone else has committed."""
+        self._table = self._load()
+        self._present.clear()
+        self._note_present(list(self._claims.values()))
+        kept: list[WrittenFile] = []
+        for written in self._written:
+            present = {source for source in written.sources if source[1] in self._present[source[0]]}
+            if not present:
+                kept.append(written)
+                continue
+            remaining = rewrite_without(self._table, written, present, self._ingested_at)
+            if remaining is not None:
+                kept.append(remaining)
+            if not self._outcome_unknown:
+                remove_files(self._table, [written])
+        self._written = kept
+
+    def _attempt(self, attempt: int) -> TableCommit:
+        stale = [file for file in self._claims.values() if self._present[file.key] - {file.sha256}]
+        rows = sum(written.row_count for written in self._written)
+        if not stale and not self._written:
+            return TableCommit(self._layout.name, self._snapshot_id(), 0, 0, 0, attempt)
+        transaction = self._table.transaction()
+        if stale:
+            transaction.delete(_older_revisions(stale, self._layout))
+        if self._written:
+            with transaction.update_snapshot().fast_append() as append:
+                for written in self._written:
+                    append.append_data_file(written.data_file)
+        try:
+            self._table = transaction.commit_transaction()
+        except (*_LOST_RACE, *_UNKNOWN):
+            raise
+        except BaseException:
+            self._outcome_unknown = True
+            raise
+        files, self._written = len(self._written), []
+        return TableCommit(self._layout.name, self._snapshot_id(), rows, files, len(stale), attempt)
+
+    def _snapshot_id(self) -> int | None:
+        snapshot = self._table.current_snapshot()
+        return None if snapshot is None else snapshot.snapshot_id
+
+
+def find_present(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> set[SourceId]:
+    """Archives that have rows in the table, among others possibly: key and SHA-256 as the rows themselves say.
+
+    Reads two columns of the data files that can hold rows of these partitions and times.
+    """
+    scopes = _scopes(table, layout, files)
+    if not scopes or table.current_snapshot() is None:
+        return set()
+    tasks = list(table.scan(row_filter=_any(scopes)).plan_files())
+    schema = table.schema().select(SOURCE_KEY, SOURCE_SHA256)
+
+    def read(task: FileScanTask) -> set[SourceId]:
+        scan = ArrowScan(table.metadata, table.io, schema, AlwaysTrue(), dictionary_columns=(SOURCE_KEY, SOURCE_SHA256))
+        return _pairs(scan.to_table([task]))
+
+    with ThreadPoolExecutor(_READ_THREADS) as pool:
+        return set().union(*pool.map(read, tasks))
+
+
+def _pairs(rows: pa.Table) -> set[SourceId]:
+    unique = rows.unify_dictionaries().combine_chunks().group_by([SOURCE_KEY, SOURCE_SHA256]).aggregate([])
+    return set(zip(unique[SOURCE_KEY].to_pylist(), unique[SOURCE_SHA256].to_pylist(), strict=True))
+
+
+def _scopes(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> list[BooleanExpression]:
+    """Where rows of these archives can lie: one span of time for each combination of identity partitions."""
+    schema = table.schema()
+    identities = [f.source_id for f in table.spec().fields if isinstance(f.transform, IdentityTransform)]
+    names = [schema.find_column_name(field_id) or "" for field_id in identities]
+    spans: dict[tuple[str | None, ...], tuple[datetime, datetime]] = {}
+    for file in files:
+        values = tuple(getattr(file, name) for name in names)
+        start, end = spans.get(values, (file.period_start, file.period_end))
+        spans[values] = (min(start, file.period_start), max(end, file.period_end))
+    return [
+        _all([*(EqualTo(name, value) for name, value in zip(names, values, strict=True)), *_within(layout, start, end)])
+        for values, (start, end) in spans.items()
+    ]
+
+
+def _older_revisions(files: list[SourceFile], layout: TableLayout) -> BooleanExpression:
+    """Rows of these archives that came from other bytes."""
+    return _any(
+        [
+            _all(
+                [
+                    EqualTo(SOURCE_KEY, file.key),
+                    NotEqualTo(SOURCE_SHA256, file.sha256),
+                    *_within(layout, file.period_start, file.period_end),
+                ]
+            )
+            for file in files
+        ]
+    )
+
+
+def _within(layout: TableLayout, start: datetime, end: datetime) -> list[BooleanExpression]:
+    return [GreaterThanOrEqual(layout.row_time, start.isoformat()), LessThan(layout.row_time, end.isoformat())]
+
+
+def _all(parts: list[BooleanExpression]) -> BooleanExpression:
+    return And(*parts) if len(parts) > 1 else parts[0]
+
+
+def _any(parts: list[BooleanExpression]) -> BooleanExpression:
+    return Or(*parts) if len(parts) > 1 else parts[0]

@@ -1,0 +1,247 @@
+"""Parquet files of a table, written before a commit makes them visible.
+
+Rows arrive one archive at a time, constant in every identity partition and ascending in time; so cutting them at the partition's
+boundaries and laying the pieces side by side sorts a partition without a global sort.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+    schema_to_pyarrow,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import DayTransform, IdentityTransform, MonthTransform
+from pyiceberg.typedef import Record
+
+from lakehouse_sdk.tables.schemas import INGESTED_AT, SOURCE_KEY
+from lakehouse_sdk.tables.source import SourceFile
+
+ROW_GROUP_ROWS = 250_000
+"""Rows in a row group: small enough that statistics of symbol and time prune, large enough to compress well."""
+WRITE_THREADS = 4
+"""Files written at once; a small file waits for the server most of its time."""
+
+_TIME_UNITS = {DayTransform: "D", MonthTransform: "M"}
+
+SourceId = tuple[str, str]
+"""Key and SHA-256 of an archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one archive for one table: every column but `_ingested_at`; optional ones may be missing."""
+
+    file: SourceFile
+    table: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A Parquet file that no snapshot knows yet.
+
+    Attributes:
+        data_file: Path, partition, counts and statistics, ready to be appended.
+        sources: Archives whose rows it holds.
+    """
+
+    data_file: DataFile
+    sources: frozenset[SourceId]
+
+    @property
+    def path(self) -> str:
+        """Full address."""
+        return self.data_file.file_path
+
+    @property
+    def row_count(self) -> int:
+        """Rows in the file."""
+        return self.data_file.record_count
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows of one archive within one partition."""
+
+    source: SourceId
+    order: tuple[str, int]
+    table: pa.Table
+
+
+def write_data_files(table: Table, rows: Sequence[Rows], ingested_at: datetime) -> list[WrittenFile]:
+    """Write the rows, one file for each partition; nothing becomes visible.
+
+    Raises:
+        OSError: The storage refused a file; those written so far are removed again.
+    """
+    pieces: dict[tuple[Any, ...], list[_Piece]] = defaultdict(list)
+    for batch in rows:
+        for partition, piece in _split(table, batch):
+            pieces[partition].append(piece)
+    groups = [(partition, sorted(group, key=lambda piece: piece.order)) for partition, group in pieces.items()]
+    return _write_all(table, groups, ingested_at)
+
+
+def rewrite_without(table: Table, written: WrittenFile, dropped: set[SourceId], ingested_at: datetime) -> WrittenFile | None:
+    """A copy of the file without the rows of `dropped`, or None where no row remains; the file itself stays."""
+    with table.io.new_input(written.path).open() as stream:
+        rows = pq.read_table(stream).drop_columns([INGESTED_AT])
+    remaining = written.sources - dropped
+    keys = pa.array([key for key, _ in remaining], rows.schema.field(SOURCE_KEY).type)
+    rows = rows.filter(pc.is_in(rows[SOURCE_KEY], value_set=keys))
+    if not rows.num_rows:
+        return None
+    partition = tuple(written.data_file.partition[i] for i in range(len(table.spec().fields)))
+    return _write_file(table, partition, rows, remaining, ingested_at)
+
+
+def remove_files(table: Table, files: Iterable[WrittenFile]) -> None:
+    """Remove files that no snapshot knows; one that cannot be removed is left as an orphan, which readers never see."""
+    for written in files:
+        try:
+            table.io.delete(written.path)
+        except OSError:
+            continue
+
+
+def _write_all(table: Table, groups: list[tuple[tuple[Any, ...], list[_Piece]]], ingested_at: datetime) -> list[WrittenFile]:
+    def write(group: tuple[tuple[Any, ...], list[_Piece]]) -> WrittenFile:
+        partition, pieces = group
+        rows = pa.concat_tables([piece.table for piece in pieces], promote_options="default")
+        return _write_file(table, partition, rows, frozenset(piece.source for piece in pieces), ingested_at)
+
+    with ThreadPoolExecutor(WRITE_THREADS) as pool:
+        futures = [pool.submit(write, group) for group in groups]
+    failures = [error for future in futures if (error := future.exception()) is not None]
+    if failures:
+        remove_files(table, [future.result() for future in futures if future.exception() is None])
+        raise failures[0]
+    return [future.result() for future in futures]
+
+
+def _split(table: Table, batch: Rows) -> Iterator[tuple[tuple[Any, ...], _Piece]]:
+    """The rows of one archive, cut where their partition changes."""
+    rows, schema = batch.table, table.schema()
+    source = (batch.file.key, batch.file.sha256)
+    constants: list[Any] = []
+    varying: list[np.ndarray[Any, Any] | None] = []
+    for field in table.spec().fields:
+        column = schema.find_column_name(field.source_id)
+        unit = _TIME_UNITS.get(type(field.transform))
+        constants.append(rows[column][0].as_py() if isinstance(field.transform, IdentityTransform) else None)
+        varying.append(None if unit is None else _time_partitions(rows[column], unit))
+    for start, stop in _runs([values for values in varying if values is not None], rows.num_rows):
+        partition = tuple(c if v is None else int(v[start]) for c, v in zip(constants, varying, strict=True))
+        yield partition, _Piece(source, (batch.file.symbol, start), rows.slice(start, stop - start))
+
+
+def _time_partitions(column: pa.ChunkedArray, unit: str) -> np.ndarray[Any, Any]:
+    """Days or months since the epoch: what Iceberg's transforms of the same name give."""
+    instants = column.cast(pa.int64()).to_numpy().view("datetime64[us]")
+    return instants.astype(f"datetime64[{unit}]").astype(np.int64)
+
+
+def _runs(columns: list[np.ndarray[Any, Any]], count: int) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of rows over which no column changes."""
+    changes = np.zeros(max(count - 1, 0), dtype=bool)
+    for values in columns:
+        changes |= values[1:] != values[:-1]
+    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), count]
+    return zip(bounds[:-1], bounds[1:], strict=True)
+
+
+def _write_file(
+    table: Table, partition: tuple[Any, ...], rows: pa.Table, sources: frozenset[SourceId], ingested_at: datetime
+) -> WrittenFile:
+    schema, spec = table.schema(), table.spec()
+    record = Record(*partition)
+    name = f"{uuid.uuid4()}.parquet"
+    relative = f"{spec.partition_to_path(record, schema)}/{name}" if partition else name
+    path = table.location_provider().new_data_location(relative)
+    output = table.io.new_output(path)
+    metadata, size = _write_parquet(output, _conform(rows, schema, ingested_at))
+    statistics = data_file_statistics_from_parquet_metadata(
+        parquet_metadata=metadata,
+        stats_columns=compute_statistics_plan(schema, table.properties),
+        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+    )
+    data_file = DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=record,
+        file_size_in_bytes=size,
+        sort_order_id=None,
+        spec_id=spec.spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **statistics.to_serialized_dict(),
+    )
+    return WrittenFile(data_file, sources)
+
+
+def _write_parquet(output: Any, rows: pa.Table) -> tuple[pq.FileMetaData, int]:
+    """Footer and size of the file.
+
+    Text goes as dictionaries. Times and ids rise in small steps, so that their differences need few bits; prices repeat, so
+    that a dictionary serves them as well.
+    """
+    rising = [field.name for field in rows.schema if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)]
+    with output.create() as stream:
+        writer = pq.ParquetWriter(
+            stream,
+            rows.schema,
+            compression="zstd",
+            use_dictionary=[field.name for field in rows.schema if field.name not in rising],
+            column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+            store_schema=False,  # readers are to see plain text columns, not Arrow dictionaries
+        )
+        with writer:
+            writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        size = stream.tell()
+    return writer.writer.metadata, size
+
+
+def _conform(rows: pa.Table, schema: Schema, ingested_at: datetime) -> pa.Table:
+    """The rows with the columns, order, nullability and field ids of the table."""
+    columns, fields = [], []
+    for field in schema_to_pyarrow(schema):
+        target = _as_written(field)
+        fields.append(target)
+        columns.append(_column(rows, target, ingested_at))
+    return pa.table(columns, pa.schema(fields)).unify_dictionaries()
+
+
+def _as_written(field: pa.Field) -> pa.Field:
+    if pa.types.is_large_string(field.type) or pa.types.is_string(field.type):
+        return field.with_type(pa.dictionary(pa.int32(), pa.string()))
+    return field
+
+
+def _column(rows: pa.Table, field: pa.Field, ingested_at: datetime) -> pa.ChunkedArray | pa.Array:
+    if field.name == INGESTED_AT:
+        return pa.repeat(pa.scalar(ingested_at, field.type), rows.num_rows)
+    if field.name not in rows.column_names:
+        return pa.nulls(rows.num_rows, field.type)
+    column = rows[field.name]
+    if column.type == field.type:
+        return column
+    if pa.types.is_dictionary(field.type):
+        return column.cast(pa.string()).dictionary_encode()
+    return column.cast(field.type)

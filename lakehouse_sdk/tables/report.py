@@ -1,0 +1,86 @@
+"""What a commit did, in numbers that must agree."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TableCommit:
+    """What one commit did to one table.
+
+    Attributes:
+        table: Full name.
+        snapshot_id: Snapshot that shows the result; None where the table never had a row.
+        rows_written: Rows appended.
+        files_written: Data files appended.
+        archives_replaced: Archives whose older revision was removed in the same commit.
+        attempts: 1, and one more for each race lost to another writer.
+    """
+
+    table: str
+    snapshot_id: int | None
+    rows_written: int
+    files_written: int
+    archives_replaced: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DefectiveArchive:
+    """An archive from which nothing could be read.
+
+    Attributes:
+        key: Its key.
+        reason: As in `ArchiveDefect`.
+        detail: As in `ArchiveDefect`.
+    """
+
+    key: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReport:
+    """What happened to the batches of one commit.
+
+    `rows_in` = `rows_accepted` + `rows_duplicate` + `rows_quarantined`, whatever was committed before; `tables` tells what was
+    new, so that a repeated commit reports the same rows and writes none.
+
+    Attributes:
+        archives: Batches handed in.
+        rows_in: Data lines of all files.
+        rows_accepted: Rows that belong into the data tables.
+        rows_duplicate: Exact repetitions that were dropped.
+        rows_quarantined: Rows that belong into quarantine.
+        rejects: Quarantined rows by rule.
+        flags: Accepted rows that break a rule of severity W, by rule.
+        defects: Archives that could not be read at all.
+        tables: One entry for each table, in the order of their commits.
+        seconds: Wall time, the caller's parsing included.
+    """
+
+    archives: int = 0
+    rows_in: int = 0
+    rows_accepted: int = 0
+    rows_duplicate: int = 0
+    rows_quarantined: int = 0
+    rejects: dict[str, int] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+    defects: tuple[DefectiveArchive, ...] = ()
+    tables: tuple[TableCommit, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def rows_written(self) -> int:
+        """Rows that this commit added to the data tables."""
+        return sum(table.rows_written for table in self.tables if table.table not in _BOOKS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for JSON."""
+        return asdict(self) | {"rows_written": self.rows_written}
+
+
+_BOOKS = frozenset({"silver.quarantine", "silver.quality"})

@@ -1,0 +1,230 @@
+"""Reading a table: described first, pruned by Iceberg, then handed to the library of the reader's choice."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+import polars as pl
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, In, LessThan
+
+from lakehouse_sdk.errors import NotFoundError, UsageError
+from lakehouse_sdk.tables.extra import tables_extra
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    from pyiceberg.table import DataScan
+    from pyiceberg.table import Table as IcebergTable
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlan:
+    """What a scan would read, from metadata alone.
+
+    Attributes:
+        files: Data files that can hold matching rows.
+        files_in_table: Data files of the snapshot.
+        size_bytes: Bytes of `files`; a scan reads the selected columns of them.
+        row_count: Rows in `files`, an upper bound for the result.
+    """
+
+    files: int
+    files_in_table: int
+    size_bytes: int
+    row_count: int
+
+
+@dataclass(frozen=True)
+class TableScan:
+    """A read of one table at one snapshot; each `to_…` reads anew and gives the same rows.
+
+    Rows come in the table's order: symbol, then time.
+
+    Attributes:
+        table: Full name of the table.
+        columns: Columns of the result, in order.
+        symbols: Symbols it is limited to; None for all.
+        start: First instant, inclusive; None from the beginning.
+        end: First instant that is left out; None to the end.
+        snapshot_id: The state that is read; None for a table without rows.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    symbols: tuple[str, ...] | None
+    start: datetime | None
+    end: datetime | None
+    snapshot_id: int | None
+    _order: tuple[str, ...] = field(repr=False)
+    _filter: BooleanExpression = field(repr=False)
+    _source: IcebergTable = field(repr=False)
+
+    def plan(self) -> ScanPlan:
+        """What would be read; no data file is opened."""
+        tasks = [task.file for task in self._scan(self.columns).plan_files()]
+        whole = self._source.scan(snapshot_id=self.snapshot_id)
+        return ScanPlan(
+            files=len(tasks),
+            files_in_table=sum(1 for _ in whole.plan_files()),
+            size_bytes=sum(file.file_size_in_bytes for file in tasks),
+            row_count=sum(file.record_count for file in tasks),
+        )
+
+    def count(self) -> int:
+        """Number of rows; from metadata where a file matches as a whole."""
+        return self._scan(self.columns).count()
+
+    def head(self, rows: int = 10) -> pa.Table:
+        """A few rows as an Arrow table: those that come to hand first, so that as little as possible is read."""
+        found = self._scan(self._needed, limit=rows).to_arrow()
+        return _sorted(found, self._order).select(list(self.columns))
+
+    def to_arrow(self) -> pa.Table:
+        """All rows as an Arrow table, in memory; times are `timestamp[us, tz=UTC]`."""
+        rows = self._scan(self._needed).to_arrow()
+        return _sorted(rows, self._order).select(list(self.columns))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """All rows as a pandas frame with a plain index; times are aware UTC."""
+        return cast("pd.DataFrame", self.to_arrow().to_pandas())
+
+    def to_polars(self) -> pl.DataFrame:
+        """All rows as a polars frame."""
+        return cast("pl.DataFrame", pl.from_arrow(self.to_arrow()))
+
+    def to_duckdb(
+        self, connection: duckdb.DuckDBPyConnection | None = None, *, name: str | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """All rows as a DuckDB relation, which is also a view that SQL on the same connection can name.
+
+        Args:
+            connection: Where the view is made; default: a new database in memory, which lives as long as the relation.
+            name: Name of the view; default: the table's name without its namespace, for example `klines`.
+
+        Raises:
+            ConfigurationError: DuckDB is not installed.
+        """
+        with tables_extra():
+            import duckdb  # noqa: PLC0415 - only for readers who use it
+        view = name or self.table.rpartition(".")[2]
+        target = connection if connection is not None else duckdb.connect()
+        target.register(view, self.to_arrow())
+        return target.view(view)
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        """What is read: the columns of the result, and those that order it."""
+        return tuple(dict.fromkeys((*self.columns, *self._order)))
+
+    def _scan(self, columns: tuple[str, ...], limit: int | None = None) -> DataScan:
+        return self._source.scan(self._filter, columns, snapshot_id=self.snapshot_id, limit=limit)
+
+
+def build_scan(
+    source: IcebergTable,
+    name: str,
+    *,
+    default_columns: tuple[str, ...],
+    row_time: str | None,
+    order: tuple[str, ...],
+    equal: Mapping[str, str | None],
+    symbols: str | Sequence[str] | None,
+    start: datetime | str | None,
+    end: datetime | str | None,
+    columns: Sequence[str] | None,
+    snapshot_id: int | None,
+) -> TableScan:
+    """A scan with every argument checked; see `Table.scan`."""
+    known = source.schema().column_names
+    chosen = default_columns if columns is None else tuple(columns)
+    _check_columns(name, chosen, known)
+    parts: list[BooleanExpression] = []
+    for column, value in equal.items():
+        if value is not None:
+            _check_columns(name, (column,), known)
+            parts.append(EqualTo(column, value))
+    wanted = (symbols,) if isinstance(symbols, str) else None if symbols is None else tuple(symbols)
+    if wanted is not None:
+        _check_columns(name, ("symbol",), known)
+        _check_symbols(source, name, wanted, snapshot_id)
+        parts.append(In("symbol", wanted) if len(wanted) > 1 else EqualTo("symbol", wanted[0]))
+    first, last = _instant("start", start), _instant("end", end)
+    parts += _within(name, row_time, first, last)
+    row_filter: BooleanExpression = AlwaysTrue()
+    for part in parts:
+        row_filter = And(row_filter, part)
+    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, row_filter, source)
+
+
+def _within(name: str, row_time: str | None, start: datetime | None, end: datetime | None) -> list[BooleanExpression]:
+    if row_time is None and (start or end):
+        raise UsageError(f"{name} has no column that places its rows in time.", hint="Leave start and end out.")
+    if start and end and start >= end:
+        raise UsageError(f"start={start.isoformat()} is not before end={end.isoformat()}.", hint="The span is half-open.")
+    return [
+        *([GreaterThanOrEqual(row_time, start.isoformat())] if row_time and start else []),
+        *([LessThan(row_time, end.isoformat())] if row_time and end else []),
+    ]
+
+
+def _instant(name: str, value: datetime | str | None) -> datetime | None:
+    """An aware UTC time; text without a zone is UTC, a naive datetime is refused because nobody knows what it means."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            raise UsageError(f"{name}={value!r} is not a time.", hint="Write 2024-01-31 or 2024-01-31T12:00:00.") from None
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    if value.tzinfo is None:
+        raise UsageError(f"{name}={value} has no time zone.", hint="Give an aware datetime, or text, which is taken as UTC.")
+    return value.astimezone(UTC)
+
+
+def _check_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> None:
+    if not columns:
+        raise UsageError("No column is selected.", hint="Leave columns out for all of them.")
+    for column in columns:
+        if column not in known:
+            close = difflib.get_close_matches(column, known, 3, 0.5)
+            guess = f"Did you mean {' or '.join(close)}? " if close else ""
+            raise UsageError(f"{name} has no column {column!r}.", hint=f"{guess}It has: {', '.join(known)}.")
+
+
+def _check_symbols(source: IcebergTable, name: str, symbols: tuple[str, ...], snapshot_id: int | None) -> None:
+    """A symbol without any row is nearly always misspelt, and an empty answer would hide that."""
+    if not symbols:
+        raise UsageError("No symbol is selected.", hint="Leave symbols out for all of them.")
+    if snapshot_id is None:
+        return
+    for symbol in symbols:
+        probe = source.scan(EqualTo("symbol", symbol), selected_fields=("symbol",), snapshot_id=snapshot_id, limit=1)
+        if not probe.to_arrow().num_rows:
+            known = _list_symbols(source, snapshot_id)
+            close = difflib.get_close_matches(symbol.upper(), known, 3, 0.5)
+            guess = f"Did you mean {' or '.join(close)}? " if close else ""
+            shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+            raise NotFoundError(f"{name} holds no row of {symbol!r}.", hint=f"{guess}It has: {shown}.")
+
+
+def _list_symbols(source: IcebergTable, snapshot_id: int) -> list[str]:
+    scan = source.scan(selected_fields=("symbol",), snapshot_id=snapshot_id)
+    symbols: set[str] = set()
+    for batch in scan.to_arrow_batch_reader(dictionary_columns=("symbol",)):
+        symbols.update(batch["symbol"].dictionary.to_pylist())
+    return sorted(symbols)
+
+
+def _sorted(rows: pa.Table, order: tuple[str, ...]) -> pa.Table:
+    """The rows in order; those that already are come back as they are."""
+    if not order or rows.num_rows < 2:
+        return rows
+    keys = cast("pl.DataFrame", pl.from_arrow(rows.select(list(order)))).with_row_index("_position")
+    positions = keys.sort(order, maintain_order=True)["_position"]
+    return rows if positions.is_sorted() else rows.take(positions.to_arrow())

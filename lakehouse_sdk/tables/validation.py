@@ -1,0 +1,169 @@
+"""Checks the rows of one archive: accepted, duplicate or quarantined, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lakehouse_sdk.tables.container import ArchiveDefect
+from lakehouse_sdk.tables.enrich import enrich
+from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, find_text
+from lakehouse_sdk.tables.parse import LINE, ParsedArchive
+from lakehouse_sdk.tables.rules import CONFLICTING_DUPLICATE, Severity, explain_breach, explain_values, select_rules
+from lakehouse_sdk.tables.source import SourceFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBatch:
+    """The rows of one archive after all checks; `rows_in` = accepted + duplicate + quarantined, always.
+
+    Attributes:
+        file: The archive.
+        table: Full name of the table that takes the accepted rows.
+        accepted: Good rows with every column of the table but `_ingested_at`, ascending by time and natural key.
+        quarantined: Rejected rows: `line` (the first of the CSV is 1), `rule`, `value`, `text`, ascending by line.
+        rows_duplicate: Exact repetitions; of each set the first row is among the accepted ones.
+        flags: Accepted rows that break a rule of severity W, by rule id; rules that no row breaks are left out.
+        has_header: True where the CSV begins with the column names.
+        time_unit: `ms`, `us` or `mixed`; None without rows.
+        first_time: Time of the first accepted row.
+        last_time: Time of the last accepted row.
+        defect: Why the archive could not be read at all; then there are no rows.
+    """
+
+    file: SourceFile
+    table: str
+    accepted: pa.Table = field(repr=False)
+    quarantined: pl.DataFrame = field(repr=False)
+    rows_duplicate: int
+    flags: dict[str, int]
+    has_header: bool
+    time_unit: str | None
+    first_time: datetime | None
+    last_time: datetime | None
+    defect: ArchiveDefect | None
+
+    @property
+    def rows_in(self) -> int:
+        """Data lines of the file."""
+        return self.rows_accepted + self.rows_duplicate + self.rows_quarantined
+
+    @property
+    def rows_accepted(self) -> int:
+        """Rows that go into the table."""
+        return int(self.accepted.num_rows)
+
+    @property
+    def rows_quarantined(self) -> int:
+        """Rows that go into quarantine."""
+        return self.quarantined.height
+
+    @property
+    def rejects(self) -> dict[str, int]:
+        """Quarantined rows by rule id."""
+        return dict(self.quarantined.group_by("rule").len().sort("rule").iter_rows())
+
+
+def validate(parsed: ParsedArchive) -> CheckedBatch:
+    """Apply every rule of the format; pure and picklable, so that threads and processes can run it.
+
+    Rows are first judged one by one; a row that breaks several rules is quarantined for the first. Among the rest, rows with
+    the same natural key and different content are quarantined, all of them: none is more credible than the other. Exact
+    repetitions are counted and dropped. Flags are counted on what is accepted, and reject nothing.
+    """
+    good, rejected = _reject(parsed)
+    good, conflicts, rows_duplicate = _deduplicate(good, parsed)
+    flags = _count_flags(good, parsed)
+    good = _ordered(good, parsed)
+    times = good[parsed.spec.row_time]
+    return CheckedBatch(
+        file=parsed.file,
+        table=parsed.spec.table,
+        accepted=enrich(good, parsed.spec, parsed.file),
+        quarantined=_with_text(parsed, pl.concat([rejected, conflicts])),
+        rows_duplicate=rows_duplicate,
+        flags=flags,
+        has_header=parsed.has_header,
+        time_unit=parsed.time_unit,
+        first_time=times[0] if len(times) else None,
+        last_time=times[-1] if len(times) else None,
+        defect=parsed.defect,
+    )
+
+
+_BREACHES = {"line": pl.Int64, "rule": pl.String, "value": pl.String}
+
+
+def _reject(parsed: ParsedArchive) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that break no rejecting rule, and `_BREACHES` of the others."""
+    rows, spec = parsed.rows, parsed.spec
+    rules = select_rules(spec.table, Severity.REJECT)
+    breaks = [rule.breaks(spec, parsed.file).alias(rule.id) for rule in rules]
+    if rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0)):
+        return rows, pl.DataFrame(schema=_BREACHES)
+    masks = rows.select(breaks)
+    broken = masks.select(pl.any_horizontal(pl.all())).to_series()
+    bad = rows.filter(broken).hstack(masks.filter(broken))
+    breaches = bad.select(
+        pl.col(LINE).alias("line"),
+        pl.coalesce(pl.when(pl.col(rule.id)).then(pl.lit(rule.id)) for rule in rules).alias("rule"),
+        pl.coalesce(pl.when(pl.col(rule.id)).then(explain_breach(rule, spec)) for rule in rules).alias("value"),
+    )
+    return rows.filter(~broken), breaches
+
+
+def _deduplicate(rows: pl.DataFrame, parsed: ParsedArchive) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Unique rows, `_BREACHES` of the conflicting ones, and how many exact repetitions were dropped."""
+    spec = parsed.spec
+    key = list(spec.natural_key)
+    none = pl.DataFrame(schema=_BREACHES)
+    if _is_ascending(rows, key) or not rows.select(key).is_duplicated().any():
+        return rows, none, 0
+    unique = rows.unique(list(spec.kept), keep="first", maintain_order=True)
+    ambiguous = unique.filter(unique.select(key).is_duplicated()).select(key).unique()
+    conflicting = rows.join(ambiguous, on=key, how="semi")
+    kept = unique.join(ambiguous, on=key, how="anti", maintain_order="left")
+    breaches = conflicting.select(
+        pl.col(LINE).alias("line"),
+        pl.lit(CONFLICTING_DUPLICATE).alias("rule"),
+        explain_values(spec.natural_key).alias("value"),
+    )
+    return kept, breaches, rows.height - kept.height - conflicting.height
+
+
+def _is_ascending(rows: pl.DataFrame, key: list[str]) -> bool:
+    """True where a single key column rises strictly: the usual case, decided in one pass."""
+    if len(key) != 1:
+        return False
+    steps = rows[key[0]].to_physical().diff().drop_nulls()
+    return bool((steps > 0).all())
+
+
+def _count_flags(rows: pl.DataFrame, parsed: ParsedArchive) -> dict[str, int]:
+    rules = select_rules(parsed.spec.table, Severity.FLAG)
+    if rows.is_empty():
+        return {}
+    counts = rows.select(rule.breaks(parsed.spec, parsed.file).sum().alias(rule.id) for rule in rules).row(0)
+    return {rule.id: int(count) for rule, count in zip(rules, counts, strict=True) if count}
+
+
+def _ordered(rows: pl.DataFrame, parsed: ParsedArchive) -> pl.DataFrame:
+    spec = parsed.spec
+    order = list(dict.fromkeys((spec.row_time, *spec.natural_key)))
+    steps = rows[spec.row_time].to_physical().diff().drop_nulls()
+    if bool((steps > 0).all()) or (bool((steps >= 0).all()) and _is_ascending(rows, list(spec.natural_key))):
+        return rows
+    return rows.sort(order, maintain_order=True)
+
+
+def _with_text(parsed: ParsedArchive, breaches: pl.DataFrame) -> pl.DataFrame:
+    """All rejected rows of the archive with the text of their lines."""
+    lines = breaches["line"].to_list()
+    text = pl.Series("text", find_text(parsed.body, parsed.first_line, lines), dtype=pl.String)
+    return pl.concat([parsed.rejected, breaches.with_columns(text)]).select(*REJECTED_SCHEMA).sort("line")
