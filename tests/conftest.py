@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,16 @@ def settings(minio: MinioServer, bucket: str, tmp_path: Path) -> Settings:
         lake={"bucket": bucket},
         catalog={"uri": f"sqlite:///{tmp_path}/catalog.db"},
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a program of a Debian package that is not here, and say which; CI installs the packages of the list."""
+    for marker in item.iter_markers("needs_debian"):
+        (package,) = marker.args
+        listed = (Path(__file__).parents[1] / ".ci/apt-packages.txt").read_text(encoding="utf-8").splitlines()
+        assert package in listed, f"{package} is not in .ci/apt-packages.txt"
+        if shutil.which(package) is None:
+            pytest.skip(f"needs Debian's package {package}: apt-get install {package}")
 
 
 class SkipGuard:
