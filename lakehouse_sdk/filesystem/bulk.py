@@ -1,0 +1,178 @@
+"""Many objects at once: pairs of paths become rows of a transfer plan, and fsspec's callbacks listen to its events."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+from fsspec.callbacks import Callback
+
+from lakehouse_sdk.config import Settings
+from lakehouse_sdk.errors import NotFoundError
+from lakehouse_sdk.events import Event, StageProgress
+from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.transfer import PlannedObject, TransferPlan, run_transfer
+from lakehouse_sdk.uris import Address, LocalAddress, S3Address
+
+SplitPath = Callable[[str], tuple[str, str, Any]]
+_HEADS_AT_ONCE = 16
+
+
+class MoveOne(Protocol):
+    """Moves one object, through s3fs."""
+
+    def __call__(self, source: str, target: str, *, callback: Callback) -> object:
+        """Move it and tell the callback about its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkCopy:
+    """One file to move.
+
+    Attributes:
+        source_bucket: Bucket of the source, empty for a local file.
+        target_bucket: Bucket of the target, empty for a local file.
+        row: The plan's row for it.
+    """
+
+    source_bucket: str
+    target_bucket: str
+    row: PlannedObject
+
+    @property
+    def source(self) -> str:
+        """Path of the source, as fsspec writes it."""
+        return f"{self.source_bucket}/{self.row.source_key}" if self.source_bucket else self.row.source_key
+
+    @property
+    def target(self) -> str:
+        """Path of the target, as fsspec writes it."""
+        return f"{self.target_bucket}/{self.row.target_key}" if self.target_bucket else self.row.target_key
+
+
+def plan_local_sources(pairs: Iterable[tuple[str, str]], split: SplitPath) -> list[BulkCopy]:
+    """Uploads of local files; folders among the sources are left out.
+
+    Raises:
+        FileNotFoundError: A source is not there.
+    """
+    return [_plan_upload(Path(source).absolute(), split(target)) for source, target in pairs if not os.path.isdir(source)]  # noqa: PTH112
+
+
+def _plan_upload(source: Path, target: tuple[str, str, Any]) -> BulkCopy:
+    status = source.stat()
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    row = PlannedObject(source.name, str(source), target[1], status.st_size, last_modified=modified)
+    return BulkCopy("", target[0], row)
+
+
+class RemoteSources:
+    """Sizes and ETags of remote sources: from a listing where there was one, else by HEAD, several at once.
+
+    Args:
+        client: Requests to the server that holds them.
+        split: Bucket and key of a path.
+        infos: What listings said, by path.
+    """
+
+    def __init__(self, client: S3Client, split: SplitPath, infos: dict[str, dict[str, Any]]) -> None:
+        self._client = client
+        self._split = split
+        self._infos = infos
+
+    def plan(self, pairs: Iterable[tuple[str, str]], *, local_target: bool, skip_missing: bool = False) -> list[BulkCopy]:
+        """Copies or downloads for pairs of paths.
+
+        Args:
+            pairs: Source and target.
+            local_target: True where the targets are local files; folder markers (`folder/`) are left out then.
+            skip_missing: Leave out sources that are not there, instead of raising.
+
+        Raises:
+            NotFoundError: A source is not there.
+        """
+
+        def plan_one(pair: tuple[str, str]) -> BulkCopy | None:
+            return self._plan_one(*pair, local_target=local_target, skip_missing=skip_missing)
+
+        wanted = [(source, target) for source, target in pairs if self._is_object(source, local_target=local_target)]
+        with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
+            return [copy for copy in pool.map(plan_one, wanted) if copy is not None]
+
+    def _is_object(self, source: str, *, local_target: bool) -> bool:
+        key = self._split(source)[1]
+        return bool(key) and not (local_target and key.endswith("/"))
+
+    def _plan_one(self, source: str, target: str, *, local_target: bool, skip_missing: bool) -> BulkCopy | None:
+        bucket, key, _ = self._split(source)
+        try:
+            size_bytes, etag, modified = self._describe(source, bucket, key)
+        except NotFoundError:
+            if skip_missing:
+                return None
+            raise
+        target_bucket, target_key = ("", str(Path(target).absolute())) if local_target else self._split(target)[:2]
+        name = key.rsplit("/", 1)[-1]
+        return BulkCopy(bucket, target_bucket, PlannedObject(name, key, target_key, size_bytes, etag, last_modified=modified))
+
+    def _describe(self, path: str, bucket: str, key: str) -> tuple[int, str, datetime]:
+        info = self._infos.get(path)
+        if info is not None:
+            return info["size"], info.get("ETag", "").strip('"'), info["LastModified"]
+        found = self._client.get_info(bucket, key)
+        return found.size_bytes, found.etag, found.last_modified
+
+
+def run_bulk(copies: list[BulkCopy], *, settings: Settings, profile: str, callback: Callback) -> None:
+    """Move files, several at once, and wait for all of them.
+
+    Args:
+        copies: What to move; those of one pair of buckets go in one transfer.
+        settings: The lakehouse's settings.
+        profile: Profile of the remote side, or of both.
+        callback: Told how many there are, and of each that ended.
+
+    Raises:
+        TransferError: Some failed; the others are at their targets. Its message says which failed, and why.
+    """
+    callback.set_size(len(copies))
+    done = 0
+    for plan in _plans(copies, profile):
+        report = run_transfer(plan, settings=settings, observer=_listener(callback, done))
+        report.raise_for_failures()
+        done += len(plan)
+        callback.absolute_update(done)
+
+
+def _plans(copies: list[BulkCopy], profile: str) -> Iterator[TransferPlan]:
+    def ends(copy: BulkCopy) -> tuple[str, str]:
+        return copy.source_bucket, copy.target_bucket
+
+    for (source, target), members in groupby(sorted(copies, key=ends), key=ends):
+        rows = [member.row for member in members]
+        yield TransferPlan.from_rows(
+            _end(source, profile, [row.source_key for row in rows]),
+            _end(target, profile, [row.target_key for row in rows]),
+            rows,
+        )
+
+
+def _end(bucket: str, profile: str, keys: list[str]) -> Address:
+    """One end of a transfer: the bucket, or the deepest local folder that holds all files."""
+    if bucket:
+        return S3Address(bucket, "", profile)
+    return LocalAddress(Path(os.path.commonpath([os.path.dirname(key) for key in keys])))  # noqa: PTH120
+
+
+def _listener(callback: Callback, before: int) -> Callable[[Event], None]:
+    def listen(event: Event) -> None:
+        if isinstance(event, StageProgress):
+            callback.absolute_update(before + event.done_objects)
+
+    return listen
