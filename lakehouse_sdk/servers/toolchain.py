@@ -90,7 +90,9 @@ def build_environment(go: Go, folder: Path) -> dict[str, str]:
 
 
 def _examine(program: Path, root: Path | None) -> Go | None:
-    env: Mapping[str, str] = {**os.environ, "GOTOOLCHAIN": "local", **({"GOROOT": str(root)} if root else {})}
+    # Even `go version` notes its use below the home folder; without one it has nowhere to.
+    homeless = {name: value for name, value in os.environ.items() if name not in {"HOME", "XDG_CONFIG_HOME"}}
+    env: Mapping[str, str] = {**homeless, "GOTOOLCHAIN": "local", **({"GOROOT": str(root)} if root else {})}
     try:
         answer = subprocess.run(  # noqa: S603 (the Go that is about to build)
             [program, "version"], capture_output=True, env=env, timeout=30, check=False, stdin=subprocess.DEVNULL
