@@ -1,28 +1,252 @@
-"""The façade that a person holds, and the composition root.
+"""The façade that a person holds, and the composition root: settings, credentials and observers go down from here.
 
-Belongs here: handing settings, credentials and observers down to the stages. Must not: doing a stage's work.
+Belongs here: handing what a stage needs to the stage. Must not: doing a stage's work, globals. Read `connect` first.
+
+The stages load when they are first used, so that connecting costs no more than reading the settings.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
-from lakehouse_sdk.config import Settings, load_settings
+from lakehouse_sdk.config import LocalStack, Settings, load_settings, storage_options
+from lakehouse_sdk.display import html_card
+from lakehouse_sdk.events import Observer, ignore_events
+from lakehouse_sdk.uris import Address, LocalAddress, parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from lakehouse_sdk.archives import Cadence
+    from lakehouse_sdk.filesystem import LakehouseFileSystem
+    from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
+    from lakehouse_sdk.servers import LocalServers
+    from lakehouse_sdk.tables import Table, TableCatalog
+    from lakehouse_sdk.transfer import StrategyName, TransferPlan, TransferReport
 
 
-@dataclass(frozen=True)
 class Lakehouse:
-    """One lakehouse: its settings and what can be done with it."""
+    """One lakehouse: its files, its transfers, its archives and its tables.
 
-    settings: Settings
+    A context manager: leaving it stops the servers that `local` started for it; one that `connect` returned owns none.
+
+    Args:
+        settings: What it is reached by.
+        observer: Told of every event of its work; default: nobody.
+        servers: Servers that live as long as it does.
+    """
+
+    def __init__(self, settings: Settings, *, observer: Observer = ignore_events, servers: LocalServers | None = None) -> None:
+        self.settings = settings
+        self._observer = observer
+        self._servers = servers
+
+    def __repr__(self) -> str:
+        return f"Lakehouse({self.settings.storage.resolved_endpoint_url}, bucket={self.settings.lake.bucket!r})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "server": self.settings.storage.resolved_endpoint_url,
+            "bucket": self.settings.lake.bucket,
+            "catalogue": (self.settings.catalog.uri or "none").partition("://")[0],
+        }
+        return html_card("Lakehouse", facts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the servers that belong to this lakehouse; safe to call twice, nothing to do after `connect`."""
+        if self._servers is not None:
+            self._servers.stop()
+
+    @cached_property
+    def fs(self) -> LakehouseFileSystem:
+        """The lakehouse as an fsspec filesystem: `lake.fs.ls("bucket")`, `filesystem=lake.fs` for pyarrow."""
+        from lakehouse_sdk.filesystem import LakehouseFileSystem  # noqa: PLC0415 (loads s3fs)
+
+        return LakehouseFileSystem(settings=self.settings)
+
+    def storage_options(self, client: str) -> dict[str, Any]:
+        """What `client` needs to reach the lake's server itself; the repr masks the secrets.
+
+        Args:
+            client: `polars`, `pandas`, `pyarrow`, `pyiceberg`, `duckdb` and others; a wrong name lists them all.
+
+        Raises:
+            UsageError: Unknown client.
+        """
+        return storage_options(self.settings, client)
+
+    def plan(self, source: str | Path | Address, target: str | Path | Address) -> TransferPlan:
+        """What `sync` would do: for each object below prefix `source` copy or skip, and why; nothing moves.
+
+        Raises:
+            AddressError, ConfigurationError: An address or its profile is wrong.
+            ConnectError, AccessError, NotFoundError: An end cannot be listed.
+        """
+        from lakehouse_sdk.transfer import plan_transfer  # noqa: PLC0415
+
+        return plan_transfer(source, target, settings=self.settings, observer=self._observer)
+
+    def sync(
+        self, source: str | Path | Address, target: str | Path | Address, *, strategy: StrategyName = "auto"
+    ) -> TransferReport:
+        """Copy the contents of prefix `source` into prefix `target` where they are missing or differ; deletes nothing.
+
+        Args:
+            source: `lakehouse://[profile@]bucket/prefix`, `s3://…` or a local folder.
+            target: As `source`.
+            strategy: `auto` chooses by what is true of the two ends and says why in the report.
+
+        Raises:
+            As `plan`; objects that failed are in the report (`raise_for_failures`).
+        """
+        from lakehouse_sdk.jobs import sync  # noqa: PLC0415
+
+        return sync(source, target, settings=self.settings, strategy=strategy, observer=self._observer)
+
+    def copy(self, source: str | Path | Address, target: str | Path | Address) -> None:
+        """Copy by fsspec's published rules (a trailing slash, an existing target folder and globs decide where things go).
+
+        Raises:
+            NotFoundError: There is nothing at `source`.
+        """
+        origin, destination = parse_address(source), parse_address(target)
+        slash = "/" if str(target).endswith("/") else ""
+        to = f"{str(destination).removesuffix('/')}{slash}"
+        at = f"{origin}{'/' if isinstance(origin, LocalAddress) and str(source).endswith('/') else ''}"
+        if isinstance(origin, LocalAddress):
+            self.fs.put(at, to, recursive=True)
+        elif isinstance(destination, LocalAddress):
+            self.fs.get(at, to, recursive=True)
+        else:
+            self.fs.copy(at, to, recursive=True)
+
+    def discover(
+        self,
+        source: str = "binance",
+        *,
+        markets: Iterable[str],
+        data_types: Iterable[str],
+        symbols: Iterable[str] | None = None,
+        intervals: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Discovery:
+        """List the archives that a public source publishes; reads listings only.
+
+        Args:
+            source: Name of a connector.
+            markets: For Binance `spot`, `um`, `cm`, `option`.
+            data_types: For example `klines`, `aggTrades`.
+            symbols: Native symbols, None for all.
+            intervals: Bar intervals, None for all.
+            start: Archives that end before this aware time are left out.
+            end: Archives that start at or after this aware time are left out.
+
+        Raises:
+            UsageError: No such connector, or it has no such market or data type.
+            ConnectError, AccessError, StorageError: The source cannot be listed.
+        """
+        from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415
+        from lakehouse_sdk.jobs import discover_archives  # noqa: PLC0415
+
+        query = ArchiveQuery(
+            tuple(markets),
+            tuple(data_types),
+            symbols=None if symbols is None else tuple(symbols),
+            intervals=None if intervals is None else tuple(intervals),
+            start=start,
+            end=end,
+        )
+        return discover_archives(query, settings=self.settings, source=source, observer=self._observer)
+
+    def collect(self, discovery: Discovery, *, cadence: Cadence = "auto") -> CollectReport:
+        """Bring discovered archives into bronze; each becomes visible only when its published checksum held. Idempotent.
+
+        Raises:
+            ConnectError, AccessError: Source or lake cannot be used. Failed copies are in the report.
+        """
+        from lakehouse_sdk.jobs import collect  # noqa: PLC0415
+
+        return collect(discovery, settings=self.settings, cadence=cadence, observer=self._observer)
+
+    def build(self, collected: CollectReport) -> BuildReport:
+        """Turn collected archives into Iceberg tables: parse, validate, commit. Idempotent.
+
+        Raises:
+            ConfigurationError: No catalogue is set, or the extra `tables` is not installed.
+            TableError: A commit lost its race too often.
+        """
+        from lakehouse_sdk.jobs import build_tables  # noqa: PLC0415
+
+        return build_tables(collected, settings=self.settings, observer=self._observer)
+
+    @cached_property
+    def catalog(self) -> TableCatalog:
+        """The Iceberg catalogue of this lakehouse."""
+        from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415
+
+        return open_catalog(self.settings)
+
+    def table(self, name: str) -> Table:
+        """A table by its full name, for example `silver.klines`.
+
+        Raises:
+            NotFoundError: No such table; lists those that exist.
+        """
+        return self.catalog.table(name)
 
 
-def connect(**arguments: Any) -> Lakehouse:
-    """Connect to the lakehouse that the settings name."""
-    return Lakehouse(load_settings(**arguments))
+def connect(*, config_file: Path | str | None = None, observer: Observer = ignore_events, **settings: Any) -> Lakehouse:
+    """Connect to a lakehouse; without arguments to the one that the settings name or that `lakehouse up` left running.
+
+    Nothing is contacted yet: the first request says when the server cannot be reached.
+
+    Args:
+        config_file: A settings file, instead of searching for `lakehouse.toml`.
+        observer: Told of every event; `lakehouse_sdk.notebook.progress()` shows them.
+        **settings: Groups of settings, for example `storage={"endpoint_url": …}`; they win over every other source.
+
+    Raises:
+        ConfigurationError: A setting is invalid; names it and where it was set.
+    """
+    file = None if config_file is None else Path(config_file)
+    return Lakehouse(load_settings(config_file=file, **settings), observer=observer)
 
 
-def local() -> Lakehouse:
-    """Start a local lakehouse."""
-    return connect()
+def local(
+    path: Path | str | None = None, *, prefect: bool = False, observer: Observer = ignore_events, **settings: Any
+) -> Lakehouse:
+    """Start a lakehouse on this machine: MinIO on a free port of 127.0.0.1 and a SQLite catalogue.
+
+    It lives as long as this process or until `close()`, with or without `with`, also when the process is killed.
+
+    Args:
+        path: Folder that keeps the data; None for a temporary one that goes with the lakehouse.
+        prefect: Also start a Prefect server (about ten seconds); `settings.prefect.api_url` is its address.
+        observer: As in `connect`.
+        **settings: As in `connect`, except where the server decides: `storage`, `catalog` and `prefect`.
+
+    Raises:
+        ServerError: A server did not start; the message ends in the tail of its log.
+        NotFoundError: MinIO is not there and cannot be built; says what is missing.
+    """
+    from lakehouse_sdk.servers import LocalServers  # noqa: PLC0415
+
+    servers = LocalServers(None if path is None else Path(path), prefect=prefect, observer=observer)
+    stack: LocalStack = servers.start()
+    try:
+        loaded = load_settings(**{**settings, **stack.to_settings()})
+    except BaseException:
+        servers.stop()
+        raise
+    return Lakehouse(loaded, observer=observer, servers=servers)

@@ -1,10 +1,10 @@
 """The `lakehouse` command: thin over the API, one file per command group, `--json` everywhere.
 
-Belongs here: parsing arguments, printing, exit codes. Must not: work that Python users would miss.
+Belongs here: parsing arguments, printing, exit codes. Must not: work that Python users would miss. Read `app` first.
+
+Exit codes: 0 done, 1 it failed (objects, checks, servers), 2 the call or a setting is wrong, 130 interrupted.
 """
 
-from __future__ import annotations
+from lakehouse_sdk.cli.app import main
 
-
-def main() -> None:
-    """Entry point of the `lakehouse` command."""
+__all__ = ["main"]

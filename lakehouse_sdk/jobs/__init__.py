@@ -1,4 +1,44 @@
-"""Where the stages meet: collect, build, sync as plain functions.
+"""Where the stages meet: discover, plan, copy, verify, build and replicate as plain functions.
 
-Belongs here: what façade, flows and CLI all call. Must not: Prefect, printing.
+Belongs here: joining archives, transfer and tables, which do not know each other; façade, flows and CLI all call these. Must
+not: Prefect, printing, a second way to do what a stage does. Read `collect` first, it calls the others in order.
+
+Every function takes plain values and `Settings`, reports through an observer and returns a frozen report.
 """
+
+from lakehouse_sdk.jobs.build import BuildReport, BuiltFile, RowCounts, build_tables, check_archive
+from lakehouse_sdk.jobs.collect import (
+    ArchiveState,
+    CollectedArchive,
+    CollectionPlan,
+    CollectReport,
+    Discovery,
+    bronze_key,
+    collect,
+    copy_archives,
+    discover_archives,
+    plan_collection,
+    verify_archives,
+)
+from lakehouse_sdk.jobs.sync import replicate_bronze, sync
+
+__all__ = [
+    "ArchiveState",
+    "BuildReport",
+    "BuiltFile",
+    "CollectReport",
+    "CollectedArchive",
+    "CollectionPlan",
+    "Discovery",
+    "RowCounts",
+    "bronze_key",
+    "build_tables",
+    "check_archive",
+    "collect",
+    "copy_archives",
+    "discover_archives",
+    "plan_collection",
+    "replicate_bronze",
+    "sync",
+    "verify_archives",
+]

@@ -5,7 +5,8 @@ single-object calls (`storage`, `filesystem`). Read `TransferPlan` first, then `
 """
 
 from lakehouse_sdk.transfer.cancel import CancelToken
-from lakehouse_sdk.transfer.engine import plan_transfer, run_transfer
+from lakehouse_sdk.transfer.engine import StrategyName, plan_transfer, run_transfer
+from lakehouse_sdk.transfer.etags import compare_etags
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, PlanTotals, Status, TransferPlan
 from lakehouse_sdk.transfer.report import TransferReport
 
@@ -16,8 +17,10 @@ __all__ = [
     "PlanTotals",
     "PlannedObject",
     "Status",
+    "StrategyName",
     "TransferPlan",
     "TransferReport",
+    "compare_etags",
     "plan_transfer",
     "run_transfer",
 ]

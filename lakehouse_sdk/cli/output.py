@@ -1,0 +1,24 @@
+"""How every command prints: one JSON object a line, or a table for a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_json(value: object) -> None:
+    """Print one value as one line of JSON; paths, times and enums become text."""
+    print(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their column names; long cells wrap, nothing is cut."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, highlight=False).print(table)

@@ -1,0 +1,195 @@
+"""The main job as a Prefect flow: discover → plan → copy → verify → build (parse, validate, commit) → replicate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
+
+from lakehouse_sdk import jobs
+from lakehouse_sdk.archives import ArchiveQuery, Cadence
+from lakehouse_sdk.config import Settings, load_settings
+from lakehouse_sdk.errors import ConnectError, StorageError
+from lakehouse_sdk.flows.artifacts import RunObserver, write_summary
+from lakehouse_sdk.transfer import TransferReport
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Wall time of one task of the run, seconds."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What one run of `collect_and_build` did.
+
+    Attributes:
+        flow_run_id: Prefect's id of the run, text.
+        flow_run_name: Its readable name.
+        collect: Archives and the copy into bronze.
+        build: Rows and tables.
+        replica: The copy of bronze into the second bucket, None where none was asked for.
+        steps: Wall time of each task, in their order.
+    """
+
+    flow_run_id: str
+    flow_run_name: str
+    collect: jobs.CollectReport
+    build: jobs.BuildReport
+    replica: TransferReport | None
+    steps: tuple[StepTime, ...]
+
+    def transfers(self) -> dict[str, TransferReport]:
+        """The transfers of the run by what they were for."""
+        named = {"archives → bronze": self.collect.transfer}
+        return {**named, "bronze → replica": self.replica} if self.replica else named
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; no setting, and so no secret, is among them."""
+        return {
+            "flow_run_id": self.flow_run_id,
+            "flow_run_name": self.flow_run_name,
+            "collect": self.collect.to_dict(),
+            "build": self.build.to_dict(),
+            "transfers": {name: report.to_dict() for name, report in self.transfers().items()},
+            "steps": [{"name": step.name, "seconds": step.seconds} for step in self.steps],
+        }
+
+
+def is_worth_retrying(task: object, run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 (Prefect's signature)
+    """Retry what may pass by itself: an unreachable server, a 5xx. Refused credentials and wrong settings do not."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, ConnectError) or (isinstance(error, StorageError) and error.status >= 500)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _task(run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A task of this flow: retried when that may help, never cached.
+
+    Idempotency lives in bronze and in the tables' rows, where a lost Prefect database cannot lose it.
+    """
+    return task(
+        task_run_name=run_name,
+        retries=2,
+        retry_delay_seconds=[2, 10],
+        retry_jitter_factor=0.5,
+        retry_condition_fn=is_worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+@_task("discover {source}")
+def discover(query: ArchiveQuery, settings: Settings, source: str) -> jobs.Discovery:
+    """List what the source publishes."""
+    return jobs.discover_archives(query, settings=settings, source=source, observer=RunObserver())
+
+
+@_task("plan {discovery.source}")
+def plan(discovery: jobs.Discovery, settings: Settings, cadence: Cadence) -> jobs.CollectionPlan:
+    """Choose archives, compare with bronze, read published checksums."""
+    return jobs.plan_collection(discovery, settings=settings, cadence=cadence, observer=RunObserver())
+
+
+@_task("copy {plan.source} to bronze")
+def copy(plan: jobs.CollectionPlan, settings: Settings) -> TransferReport:
+    """Move the archives; one whose SHA-256 is not the published one never becomes visible."""
+    return jobs.copy_archives(plan, settings=settings, observer=RunObserver())
+
+
+@_task("verify {plan.source}")
+def verify(
+    discovery: jobs.Discovery, plan: jobs.CollectionPlan, transfer: TransferReport, seconds: float
+) -> jobs.CollectReport:
+    """Give every selected archive exactly one state."""
+    return jobs.verify_archives(discovery, plan, transfer, seconds=seconds, observer=RunObserver())
+
+
+@_task("build tables from {collected.source}")
+def build(collected: jobs.CollectReport, settings: Settings) -> jobs.BuildReport:
+    """Parse, validate and commit what is in bronze."""
+    return jobs.build_tables(collected, settings=settings, observer=RunObserver())
+
+
+@_task("replicate bronze to {bucket}")
+def replicate(bucket: str, settings: Settings) -> TransferReport:
+    """Copy bronze into a second bucket of the same server."""
+    return jobs.replicate_bronze(bucket, settings=settings, observer=RunObserver())
+
+
+def _run_name() -> str:
+    given = flow_run.parameters
+    first, last = (f"{given[name]:%Y-%m-%d}" if given[name] else name for name in ("start", "end"))
+    period = f"{first} to {last}"
+    return f"{given['source']} {'+'.join(given['data_types'])} {'+'.join(given['markets'])}, {period}"
+
+
+# The tasks are called, never submitted: in the main thread a cancelled run ends its s5cmd process at once; in a worker
+# thread Prefect leaves it alive (measured: 30 s and an orphan).
+@flow(name="collect_and_build", flow_run_name=_run_name, persist_result=False)
+def collect_and_build(
+    markets: tuple[str, ...] = ("spot", "um"),
+    data_types: tuple[str, ...] = ("klines", "aggTrades"),
+    symbols: tuple[str, ...] | None = None,
+    intervals: tuple[str, ...] | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    source: str = "binance",
+    cadence: Cadence = "auto",
+    replica_bucket: str | None = None,
+    config_file: Path | None = None,
+) -> RunReport:
+    """Bring archives into bronze, turn them into tables; idempotent, so a failed run is simply run again.
+
+    Args:
+        markets: `spot`, `um`.
+        data_types: `klines`, `aggTrades`.
+        symbols: Native symbols, None for all.
+        intervals: Bar intervals of klines, None for all.
+        start: First instant, aware; None from the first archive.
+        end: First instant that is no longer wanted, aware; None to the last.
+        source: Name of the connector.
+        cadence: `auto` takes monthly archives where a month has one and daily ones for the rest.
+        replica_bucket: Second bucket on the lake's server that gets a copy of bronze; None for none.
+        config_file: Settings file; None searches as everywhere. Settings are no parameter, because Prefect stores those.
+
+    Raises:
+        TransferError: Copies failed; what succeeded stays, and the next run goes on from there.
+    """
+    settings = load_settings(config_file=config_file)
+    query = ArchiveQuery(markets, data_types, symbols=symbols, intervals=intervals, start=start, end=end)
+    steps: list[StepTime] = []
+
+    def timed(name: str, step: Callable[..., R], *arguments: Any) -> R:
+        started = time.perf_counter()
+        result = step(*arguments)
+        steps.append(StepTime(name, time.perf_counter() - started))
+        return result
+
+    discovery = timed("discover", discover, query, settings, source)
+    planned = timed("plan", plan, discovery, settings, cadence)
+    transfer = timed("copy", copy, planned, settings)
+    so_far_s = sum(step.seconds for step in steps)
+    collected = timed("verify", verify, discovery, planned, transfer, so_far_s)
+    collected.raise_for_failures()
+    built = timed("build", build, collected, settings)
+    replica = timed("replicate", replicate, replica_bucket, settings) if replica_bucket else None
+    report = RunReport(str(flow_run.id), str(flow_run.name), collected, built, replica, tuple(steps))
+    write_summary(report)
+    if replica is not None:
+        replica.raise_for_failures()
+    return report
