@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakehouse_sdk.acceptance.kernel import PrivateKernel
+from lakehouse_sdk.acceptance.kernel import NAME, PrivateKernel
 from lakehouse_sdk.acceptance.report import CellError
 from lakehouse_sdk.acceptance.timeouts import Timeouts
 
@@ -75,18 +76,31 @@ def _run(
             str(notebook),
             str(output),
             parameters=dict(parameters),
-            kernel_name="python3",
+            kernel_name=NAME,
             progress_bar=False,
             start_timeout=round(timeouts.start_s),
             execution_timeout=round(timeouts.cell_s) or 1,
-            km=kernel.manager,
+            kernel_manager_class=kernel.manager_class,
             on_cell_executed=lambda cell, cell_index, **_: on_cell(cell_index, cell),
         )
     except BaseException as error:  # noqa: BLE001 (the thread's only way to hand an error over)
         outcome.error = error
     finally:
         logging.getLogger("papermill").removeFilter(_drop)
-        kernel.shut_down()
+        _close_event_loop()
+
+
+def _close_event_loop() -> None:
+    """End the loop that Jupyter made for this thread and would leave open."""
+    from jupyter_core.utils import ensure_event_loop  # noqa: PLC0415 (heavy)
+
+    loop = ensure_event_loop()
+    pending = asyncio.all_tasks(loop)
+    for waiting in pending:
+        waiting.cancel()
+    loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
 
 def _drop(record: logging.LogRecord) -> bool:

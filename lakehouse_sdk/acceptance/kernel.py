@@ -19,21 +19,23 @@ from typing import Any, Self
 
 from lakehouse_sdk.errors import ConfigurationError
 
-_NAME = "lakehouse"
+NAME = "python3"
+"""What the kernel is called: papermill derives the language from it."""
 
 
 class PrivateKernel:
-    """A kernel manager for papermill, with its folder and its end.
+    """Where a kernel lives, and its end; nbclient starts it through `manager_class`.
 
     Attributes:
-        manager: `jupyter_client.AsyncKernelManager`, not started yet.
+        manager_class: A `jupyter_client.AsyncKernelManager` that knows this kernel and no other.
     """
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="lakehouse-kernel-"))  # mode 0700
+        self._manager: Any = None
         self._pid: int | None = None
         try:
-            self.manager = self._make_manager()
+            self.manager_class = self._define_manager()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -45,29 +47,19 @@ class PrivateKernel:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def shut_down(self) -> None:
-        """Ask the kernel to end, so that what it holds is closed in order; kills it when it does not within five seconds."""
-        from jupyter_core.utils import run_sync  # noqa: PLC0415 (heavy)
-
-        self._remember_pid()
-        with contextlib.suppress(RuntimeError):  # it may have died meanwhile
-            run_sync(self.manager.shutdown_kernel)(now=False)
-            run_sync(self.manager.cleanup_resources)()
-
     def kill(self) -> None:
         """End the kernel's process group at once; safe from any thread, and when there is none."""
-        self._remember_pid()
+        self._note_pid()
         if self._pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, signal.SIGKILL)  # the kernel leads a session of its own
 
-    def _remember_pid(self) -> None:
-        provisioner = self.manager.provisioner
-        pid = getattr(provisioner, "pid", None)
-        if pid is not None:
-            self._pid = pid
+    def _note_pid(self) -> None:
+        """Remember the process: when the kernel has ended in order, what it started in its group is still to be ended."""
+        provisioner = getattr(self._manager, "provisioner", None)
+        self._pid = getattr(provisioner, "pid", None) or self._pid
 
-    def _make_manager(self) -> Any:
+    def _define_manager(self) -> type:
         try:
             import ipykernel  # noqa: F401, PLC0415 (heavy; only to know that the kernel will start)
             from jupyter_client.kernelspec import KernelSpecManager  # noqa: PLC0415
@@ -77,16 +69,26 @@ class PrivateKernel:
                 f"Validation notebooks need {error.name}, which is not installed.",
                 hint='Install the extra: pip install "lakehouse-sdk[report]".',
             ) from error
-        specs = self._folder / "kernels"
-        self._write_spec(specs / _NAME)
-        # Sockets in the folder instead of TCP ports: two runs never race for a port, and no other user can connect.
-        return AsyncKernelManager(
-            kernel_name=_NAME,
-            kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False),
-            connection_file=str(self._folder / "connection.json"),
-            transport="ipc",
-            ip=str(self._folder / "socket"),
-        )
+        kernel, specs = self, self._folder / "kernels"
+        self._write_spec(specs / NAME)
+
+        class Manager(AsyncKernelManager):
+            def __init__(self, **options: Any) -> None:
+                # Sockets in the folder instead of TCP ports: two runs never race for one, and no other user can connect.
+                super().__init__(
+                    kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False),
+                    connection_file=str(kernel._folder / "connection.json"),
+                    transport="ipc",
+                    ip=str(kernel._folder / "socket"),
+                    **options,
+                )
+                kernel._manager = self
+
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                await super().start_kernel(**options)
+                kernel._note_pid()
+
+        return Manager
 
     def _write_spec(self, folder: Path) -> None:
         folder.mkdir(parents=True)

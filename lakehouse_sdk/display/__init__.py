@@ -8,7 +8,7 @@ shown and never run. The markup needs no JavaScript and no other file, follows t
 reads where a viewer drops styles, as GitHub does.
 """
 
-from lakehouse_sdk.display.charts import Bar, HeatCell, HeatRow, html_bars, html_heat_strip, html_line
+from lakehouse_sdk.display.charts import Bar, HeatCell, HeatRow, Step, html_bars, html_heat_strip, html_line, html_steps
 from lakehouse_sdk.display.html import html_card, html_table, render
 from lakehouse_sdk.display.numbers import NOTHING, format_bytes, format_count, format_duration, format_rate
 from lakehouse_sdk.display.text import text_table
@@ -18,6 +18,7 @@ __all__ = [
     "Bar",
     "HeatCell",
     "HeatRow",
+    "Step",
     "format_bytes",
     "format_count",
     "format_duration",
@@ -26,6 +27,7 @@ __all__ = [
     "html_card",
     "html_heat_strip",
     "html_line",
+    "html_steps",
     "html_table",
     "render",
     "text_table",

@@ -58,6 +58,28 @@ class HeatRow:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One station of a flow.
+
+    Attributes:
+        name: What happens there.
+        amount: What left it, in words: `214 archives`.
+        note: Small print below: what stayed behind, and why.
+        tone: As in `Bar`.
+    """
+
+    name: str
+    amount: str
+    note: str = ""
+    tone: str = ""
+
+
+def html_steps(steps: Sequence[Step], *, caption: str = "") -> Markup:
+    """Stations of a flow from left to right with what passed each; on a narrow page from top to bottom."""
+    return render("display", "steps.html.j2", steps=steps, caption=caption)
+
+
 def html_bars(bars: Sequence[Bar], *, show: Callable[[float | None], str] = format_count, caption: str = "") -> Markup:
     """Horizontal bars on one scale, each with its value in words of `show`, for example `format_duration`."""
     longest = max((_length(bar.value) for bar in bars), default=0.0) or 1.0

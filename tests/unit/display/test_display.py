@@ -16,6 +16,7 @@ from lakehouse_sdk.display import (
     Bar,
     HeatCell,
     HeatRow,
+    Step,
     format_bytes,
     format_count,
     format_duration,
@@ -24,6 +25,7 @@ from lakehouse_sdk.display import (
     html_card,
     html_heat_strip,
     html_line,
+    html_steps,
     html_table,
     text_table,
 )
@@ -200,12 +202,18 @@ class TestCharts:
         assert [attributes.get("opacity") for tag, attributes in seen.elements if tag == "rect"] == ["1.0", None, "1.0"]
         assert "script" not in seen.tags
 
+    def test_steps_carry_their_amounts_and_escape_them(self) -> None:
+        seen = Reader(html_steps([Step("discover", "214 archives"), Step("copy", HOSTILE, note=HOSTILE, tone="bad")]))
+        assert seen.words == ["discover", "214 archives", "copy", HOSTILE, HOSTILE]
+        assert "script" not in seen.tags
+
     @pytest.mark.parametrize(
         "html",
         [
             html_bars([Bar("a", 1.0)]),
             html_line([1, 2], below=[1, 2]),
             html_heat_strip([HeatRow("a", [HeatCell("d", 0.5), HeatCell("e", None)])]),
+            html_steps([Step("discover", "3"), Step("copy", "2", note="1 refused", tone="bad")], caption="c"),
             html_table([[1]], ["n"]),
             html_card("t", {"a": 1}),
         ],
