@@ -4,6 +4,8 @@ Belongs here: reading settings (arguments > environment > `.env` > `lakehouse.to
 credential object and its projection for each client. Must not: connecting to anything. Read `Settings` first, then `S3Profile`.
 """
 
+from lakehouse_sdk.config.clients import StorageOptions, storage_options
+from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.config.paths import cache_dir, find_upwards
 from lakehouse_sdk.config.profiles import S3Profile
 from lakehouse_sdk.config.settings import (
@@ -32,6 +34,7 @@ __all__ = [
     "ServerSettings",
     "SettingOrigin",
     "Settings",
+    "StorageOptions",
     "TransferSettings",
     "cache_dir",
     "explain_settings",
@@ -39,6 +42,8 @@ __all__ = [
     "find_upwards",
     "forget_stack",
     "load_settings",
+    "mask_password",
     "read_stack",
     "remember_stack",
+    "storage_options",
 ]

@@ -45,7 +45,8 @@ class S3Profile(BaseModel):
         if parts.username or parts.password:
             raise ValueError("an endpoint holds no credentials; put them into access_key and secret_key")
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise ValueError(f"{value!r} is not an endpoint; write http://host:port or https://host, without a path")
+            shown = "this" if "@" in value else repr(value)  # a password may hide in what is no address
+            raise ValueError(f"{shown} is not an endpoint; write http://host:port or https://host, without a path")
         return value.rstrip("/")
 
     @property
@@ -68,7 +69,8 @@ class S3Profile(BaseModel):
             missing = "access_key" if self.access_key is None else "secret_key"
             raise ConfigurationError(
                 f"There is no {missing} for {self.resolved_endpoint_url}.",
-                hint=f"Set LAKEHOUSE_STORAGE__{missing.upper()} or storage.{missing} in lakehouse.toml, or `lakehouse up`.",
+                hint=f"Set storage.{missing} in lakehouse.toml or LAKEHOUSE_STORAGE__{missing.upper()} "
+                f"(for a profile: LAKEHOUSE_PROFILES__<NAME>__{missing.upper()}), or start a local server: `lakehouse up`.",
             )
         return self.access_key.get_secret_value(), self.secret_key.get_secret_value()
 

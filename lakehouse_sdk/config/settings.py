@@ -8,20 +8,23 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
+from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.config.paths import find_upwards
 from lakehouse_sdk.config.profiles import S3Profile
 from lakehouse_sdk.config.stack import find_stack
@@ -52,7 +55,9 @@ class BinanceSettings(_Group):
     endpoint_url: str = "https://s3.ap-northeast-1.amazonaws.com"
     """S3 address that lists and serves the bucket without credentials."""
     bucket: str = "data.binance.vision"
+    """Bucket of the archive."""
     region: str = "ap-northeast-1"
+    """Region of the bucket."""
     prefix: str = "data/"
     """Root of the published layout inside the bucket."""
     max_connections: int = Field(default=16, ge=1, le=64)
@@ -73,8 +78,18 @@ class CatalogSettings(_Group):
     """The Iceberg catalogue."""
 
     name: str = "lakehouse"
+    """Its name, for clients that open it themselves."""
     uri: str | None = None
-    """SQLAlchemy address, `sqlite:////path/catalog.db` or `postgresql+psycopg://…`; needed as soon as a table is touched."""
+    """SQLAlchemy address, `sqlite:////path/catalog.db` or `postgresql+psycopg://…`; needed as soon as a table is touched. A
+    password in it is masked in every repr and in JSON."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, mask_password(value) if isinstance(value, str) else value
+
+    @field_serializer("uri", when_used="json-unless-none")
+    def _mask_uri(self, uri: str) -> str:
+        return mask_password(uri)
 
 
 class TransferSettings(_Group):
@@ -171,46 +186,45 @@ class SettingOrigin:
     origin: str
 
 
-def load_settings(**arguments: Any) -> Settings:
+def load_settings(*, config_file: Path | None = None, **arguments: Any) -> Settings:
     """Read the settings: arguments > environment > `.env` > `lakehouse.toml` > running local stack > default.
 
     `lakehouse.toml` and `.env` are searched from the current folder upwards; `LAKEHOUSE_CONFIG` names the former outright.
     The local stack counts only where no other source says anything about `storage`: credentials are never mixed.
 
     Args:
+        config_file: The settings file, instead of searching for one.
         **arguments: Groups as dicts or models, for example `storage={"endpoint_url": "http://127.0.0.1:9000"}`.
 
     Raises:
         ConfigurationError: A value is invalid, a name unknown, a file unreadable; names the setting and where it was set.
     """
-    layers = list(_read_layers(arguments))
+    layers = list(_read_layers(arguments, config_file))
     try:
         return Settings(**_merge(layers))
     except ValidationError as error:
         raise ConfigurationError(_describe(error, layers), hint=f"Correct it there; {_places()}") from None
 
 
-def explain_settings(**arguments: Any) -> list[SettingOrigin]:
+def explain_settings(*, config_file: Path | None = None, **arguments: Any) -> list[SettingOrigin]:
     """Every setting with its value and origin, in the order of the documentation; raises as `load_settings`."""
-    settings = load_settings(**arguments)
-    layers = list(_read_layers(arguments))
+    settings = load_settings(config_file=config_file, **arguments)
+    layers = list(_read_layers(arguments, config_file))
     return [SettingOrigin(".".join(path), value, _origin(path, layers)) for path, value in _leaves(settings)]
 
 
 _Layer = tuple[str, Mapping[str, Any]]
 
 
-def _read_layers(arguments: Mapping[str, Any]) -> Iterator[_Layer]:
+def _read_layers(arguments: Mapping[str, Any], config_file: Path | None = None) -> Iterator[_Layer]:
     """The sources with their names, strongest first."""
     layers: list[_Layer] = [("argument", {name: _plain(value) for name, value in arguments.items()})]
-    layers.append(("environment", _known("environment", EnvSettingsSource(Settings)(), os.environ)))
+    layers.append(("environment", _read_variables("environment", lambda: EnvSettingsSource(Settings))))
     dotenv = find_upwards(".env")
     if dotenv is not None:
-        source = DotEnvSettingsSource(Settings, env_file=dotenv)
-        values = {name: value for name, value in source().items() if name in Settings.model_fields}
-        layers.append((str(dotenv), _known(str(dotenv), values, source.env_vars)))
-    file = os.environ.get(f"{_PREFIX}CONFIG")
-    toml = Path(file) if file else find_upwards(_FILE_NAME)
+        layers.append((str(dotenv), _read_variables(str(dotenv), lambda: DotEnvSettingsSource(Settings, env_file=dotenv))))
+    named = config_file or os.environ.get(f"{_PREFIX}CONFIG")
+    toml = Path(named).expanduser() if named else find_upwards(_FILE_NAME)
     if toml is not None:
         layers.append((str(toml), _read_toml(toml)))
     if not any("storage" in values for _, values in layers):
@@ -221,18 +235,30 @@ def _read_layers(arguments: Mapping[str, Any]) -> Iterator[_Layer]:
 
 
 def _plain(value: object) -> object:
-    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+    """Models as dicts of what was set in them, so that they merge with weaker layers and tell where a value came from."""
+    if isinstance(value, BaseModel):
+        return {name: _plain(getattr(value, name)) for name in value.model_fields_set}
+    if isinstance(value, Mapping):
+        return {name: _plain(member) for name, member in value.items()}
+    return value
 
 
-def _known(place: str, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Refuse a misspelt group, which pydantic-settings would pass over in silence."""
+def _read_variables(place: str, open_source: Callable[[], EnvSettingsSource]) -> dict[str, Any]:
+    """The settings in the environment or a `.env` file; refuses a misspelt group, which pydantic would pass over in silence."""
+    try:
+        source = open_source()
+        values = source()
+    except (OSError, UnicodeDecodeError, SettingsError) as error:
+        raise ConfigurationError(
+            f"The settings in {place} cannot be read: {error}.", hint=f"One setting is one variable: {_PREFIX}<GROUP>__<FIELD>."
+        ) from error
     groups = {field.upper() for field in Settings.model_fields}
-    for name in names:
+    for name in source.env_vars:
         group = name.upper().removeprefix(_PREFIX).partition("__")[0]
         if name.upper().startswith(_PREFIX) and group not in groups | {"CONFIG"}:
             known = ", ".join(sorted(groups))
-            raise ConfigurationError(f"{name} ({place}) names no group of settings.", hint=f"Groups: {known}.")
-    return values
+            raise ConfigurationError(f"{name.upper()} ({place}) names no group of settings.", hint=f"Groups: {known}.")
+    return {name: value for name, value in values.items() if name in Settings.model_fields}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -273,7 +299,7 @@ def _leaf(path: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...
         for name, member in value.items():
             yield from _leaf((*path, name), member)
     else:
-        yield path, str(value) if isinstance(value, SecretStr | Path) else value
+        yield path, mask_password(str(value)) if isinstance(value, SecretStr | Path | str) else value
 
 
 def _origin(path: tuple[str, ...], layers: list[_Layer]) -> str:
@@ -295,9 +321,19 @@ def _describe(error: ValidationError, layers: list[_Layer]) -> str:
     for fault in error.errors(include_input=False, include_url=False):
         path = tuple(str(part) for part in fault["loc"])
         message = re.sub(r"^Value error, ", "", fault["msg"])
-        known = "there is no such setting" if fault["type"] == "extra_forbidden" else message
+        known = f"there is no such setting{_suggestion(path)}" if fault["type"] == "extra_forbidden" else message
         faults.append(f"{'.'.join(path)} ({_origin(path, layers)}): {known}")
     return f"The settings are not usable: {'; '.join(faults)}."
+
+
+def _suggestion(path: tuple[str, ...]) -> str:
+    """The names that could have been meant, for a misspelt last part of a path."""
+    model: Any = Settings
+    for part in path[:-1]:  # a profile's name is the user's own; what follows it is a field of the profile
+        model = S3Profile if path[0] == "profiles" else model.model_fields[part].annotation
+    known = sorted(model.model_fields)
+    close = get_close_matches(path[-1], known, n=1)
+    return f", did you mean {close[0]}?" if close else f" (there are {', '.join(known)})"
 
 
 def _places() -> str:

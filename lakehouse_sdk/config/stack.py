@@ -23,7 +23,7 @@ class LocalStack:
     Attributes:
         path: Its data folder.
         endpoint_url: MinIO's S3 address.
-        access_key: Generated access key.
+        access_key: Generated access key; not in the repr.
         secret_key: Generated secret key; not in the repr.
         catalog_uri: SQLAlchemy address of the Iceberg catalogue.
         prefect_api_url: Address of the Prefect API, None where no Prefect server runs.
@@ -31,7 +31,7 @@ class LocalStack:
 
     path: Path
     endpoint_url: str
-    access_key: str
+    access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     catalog_uri: str
     prefect_api_url: str | None = None

@@ -21,22 +21,12 @@ def _number(settings: Settings) -> int:
         return _known.index(settings)
 
 
-class NumberedSettings:
-    """Settings as fsspec's instance cache sees them.
-
-    fsspec's token is the MD5 of the arguments' repr. A repr of `Settings` masks the secrets, so two servers that differ in
-    credentials only would share one filesystem; a repr with the secrets would put them into every token. A number does neither.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def __repr__(self) -> str:
-        return f"settings {_number(self.settings)}"
-
-
 class InstancePerSettings(type(S3FileSystem)):  # type: ignore[misc]
     """fsspec's instance cache, asked with the settings as they are now.
+
+    fsspec's token is the MD5 of the arguments' repr. A repr of `Settings` masks the secrets, so two servers that differ in
+    credentials only would share one filesystem; a repr with the secrets would put them into every token. So a number goes
+    beside the settings that tells them apart.
 
     Without `settings` they are loaded on each call, before the cache is asked: after `lakehouse up` on another port, or with
     another environment, the same call gives another filesystem. The instance keeps what it was made with, also when pickled.
@@ -45,6 +35,6 @@ class InstancePerSettings(type(S3FileSystem)):  # type: ignore[misc]
     def __call__(cls, settings: Settings | None = None, **options: Any) -> Any:
         """The filesystem for these settings and options: a cached one, or a new one."""
         resolved = settings or load_settings()
-        fs = super().__call__(settings=NumberedSettings(resolved), **options)
-        fs.storage_options = {**fs.storage_options, "settings": resolved}
+        fs = super().__call__(settings=resolved, settings_number=_number(resolved), **options)
+        fs.storage_options.pop("settings_number", None)
         return fs

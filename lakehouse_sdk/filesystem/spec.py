@@ -10,10 +10,11 @@ from fsspec.asyn import sync_wrapper
 from fsspec.utils import stringify_path
 from s3fs import S3FileSystem
 
+from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import ConflictError, LakehouseError, NotFoundError, UsageError
 from lakehouse_sdk.filesystem.failures import translate_failure
 from lakehouse_sdk.filesystem.file import LakehouseFile, whole_or_nothing
-from lakehouse_sdk.filesystem.instances import InstancePerSettings, NumberedSettings
+from lakehouse_sdk.filesystem.instances import InstancePerSettings
 from lakehouse_sdk.filesystem.many import ManyObjects
 
 _URL = re.compile(r"^(lakehouse|s3)://(?:([A-Za-z0-9_-]+)@)?")
@@ -40,6 +41,7 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
     Args:
         settings: The lakehouse's settings; default: `load_settings()`, each time the class is called.
         profile: Name in `settings.profiles`; empty for `settings.storage`. `lakehouse://profile@bucket/key` sets it.
+        settings_number: Not for callers; tells settings apart in fsspec's instance cache.
         **options: Options of `s3fs.S3FileSystem` that do not say how to connect, for example `default_block_size`.
 
     Raises:
@@ -49,14 +51,17 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
 
     protocol = "lakehouse"
 
-    def __init__(self, settings: NumberedSettings, *, profile: str = "", **options: Any) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, profile: str = "", settings_number: int = 0, **options: Any
+    ) -> None:
+        del settings_number
         refused = sorted(_CONNECTION & options.keys())
         if refused:
             raise UsageError(
                 f"lakehouse:// takes its connection from the settings, not from {', '.join(refused)}.",
                 hint="Pass settings=…, or use s3:// with these options.",
             )
-        self.settings = settings.settings
+        self.settings: Settings = settings  # type: ignore[assignment]  # InstancePerSettings loads them if need be
         self.profile = profile
         connection = self.settings.profile(profile).to_fsspec()
         super().__init__(**connection, **{"use_listings_cache": False, **options})
