@@ -48,10 +48,10 @@ def discover(
     """List what a source publishes; nothing is copied.
 
     Examples:
-
-      1. One symbol's bars:    lakehouse archives discover --market um --type klines --symbol BTCUSDT --interval 1m
-
-      2. As JSON for a tool:   lakehouse archives discover --market spot --type aggTrades --symbol 'ETH*' --json
+      1. One symbol's bars:
+         lakehouse archives discover --market um --type klines --symbol BTCUSDT --interval 1m
+      2. As JSON for a tool:
+         lakehouse archives discover --market spot --type aggTrades --symbol 'ETH*' --json
     """
     lake = connect(observer=ignore_events if as_json else progress())
     found = _discover(lake, source, market, data_type, symbol, interval, start, end)
@@ -87,9 +87,8 @@ def collect(
     Exit code 1 where copies failed; quarantined archives and rows are reported and do not fail the command.
 
     Examples:
-
-      1. A month of bars into silver.klines:  lakehouse archives collect --market um --type klines --symbol BTCUSDT
-         --interval 1m --start 2025-01-01 --end 2025-02-01
+      1. A month of bars into silver.klines:
+         lakehouse archives collect --market um --type klines --symbol BTCUSDT --interval 1m --start 2025-01-01 --end 2025-02-01
     """
     lake = connect(observer=ignore_events if as_json else progress())
     collected = lake.collect(_discover(lake, source, market, data_type, symbol, interval, start, end))

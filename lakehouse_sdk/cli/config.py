@@ -30,10 +30,10 @@ def show(
     """Print every setting; secrets are masked.
 
     Examples:
-
-      1. What applies:              lakehouse config show
-
-      2. Where each value is from:  lakehouse config show --origin
+      1. What applies:
+         lakehouse config show
+      2. Where each value is from:
+         lakehouse config show --origin
     """
     settings = explain_settings()
     if as_json:

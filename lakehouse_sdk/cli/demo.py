@@ -49,10 +49,10 @@ def demo(
     archives have. Settings of yours are not read and nothing of yours is written to, but the report's folder.
 
     Examples:
-
-      1. Everything, report in validation/reports:  lakehouse demo
-
-      2. Keep what was stored:                      lakehouse demo --keep
+      1. Everything, report in validation/reports:
+         lakehouse demo
+      2. Keep what was stored:
+         lakehouse demo --keep
     """
     _forget_own_settings()
     folder = Path(".lakehouse") / "demo"
@@ -241,9 +241,7 @@ def _read_back(config: Path, run: RunReport) -> bool:
         print(f"\n   {name}")
         print(lake.table(name).scan(columns=columns).to_polars().head(3))
     print_table(["table", "rows in", "accepted", "duplicate", "quarantined", "pandas", "polars", "DuckDB"], rows)
-    print(
-        f"   rows in = accepted + duplicate + quarantined, and three readers count the accepted ones: {'yes' if agree else 'NO'}"
-    )
+    print(f"   rows in = accepted + duplicate + quarantined, and three readers agree: {'yes' if agree else 'NO'}")
     return agree
 
 

@@ -39,12 +39,12 @@ def up(
     From then on lakehouse_sdk.connect() finds them, in every folder, until `lakehouse down`.
 
     Examples:
-
-      1. Servers for notebook work here:   lakehouse up
-
-      2. With Prefect's dashboard:         lakehouse up --prefect
-
-      3. The data somewhere else:          lakehouse up --path /data/lake
+      1. Servers for notebook work here:
+         lakehouse up
+      2. With Prefect's dashboard:
+         lakehouse up --prefect
+      3. The data somewhere else:
+         lakehouse up --path /data/lake
     """
     minio_path = load_settings().servers.minio_path
     before = get_stack_status(path or Path(".lakehouse"))
@@ -70,10 +70,10 @@ def down(path: PathOption = None, as_json: JsonOption = False) -> None:
     Without --path: those of .lakehouse in the current folder if it is there, else those that were started last.
 
     Examples:
-
-      1. The servers started here, or last:   lakehouse down
-
-      2. Those of another folder:             lakehouse down --path /data/lake
+      1. The servers started here, or last:
+         lakehouse down
+      2. Those of another folder:
+         lakehouse down --path /data/lake
     """
     folder = get_stack_status(path).path
     ended = stop_stack(path, observer=progress(quiet=as_json))
@@ -89,10 +89,10 @@ def status(path: PathOption = None, as_json: JsonOption = False) -> None:
     """Say what runs, where, and how much it holds; exit code 1 where nothing runs or a server is dead.
 
     Examples:
-
-      1. For a person:    lakehouse status
-
-      2. For a script:    lakehouse status --json
+      1. For a person:
+         lakehouse status
+      2. For a script:
+         lakehouse status --json
     """
     found = get_stack_status(path)
     if as_json:
@@ -125,8 +125,8 @@ def install() -> None:
     """Make sure that MinIO is there: found on this machine, else built once (needs the internet, about three minutes).
 
     Examples:
-
-      1. Before going offline:   lakehouse servers install
+      1. Before going offline:
+         lakehouse servers install
     """
     program = ensure_minio(load_settings().servers.minio_path, observer=progress())
     print(f"MinIO is {program}")

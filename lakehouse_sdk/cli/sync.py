@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sync(
-    source: Annotated[str, typer.Argument(help="lakehouse://[profile@]bucket/prefix, s3://bucket/prefix or a folder.")],
+    source: Annotated[str, typer.Argument(help="lakehouse://\\[profile@]bucket/prefix, s3://bucket/prefix or a folder.")],
     target: Annotated[str, typer.Argument(help="As SOURCE.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; move nothing.")] = False,
     strategy: Annotated[Strategy, typer.Option(help="auto chooses by what is true of the two ends.")] = Strategy.AUTO,
@@ -42,12 +42,12 @@ def sync(
     Exit code 0: everything is at the target; 1: some objects are not; 2: an address or setting is wrong.
 
     Examples:
-
-      1. A folder into a bucket:            lakehouse sync ./data s3://lakehouse/data
-
-      2. What would be copied, and why:     lakehouse sync --dry-run s3://lakehouse/bronze s3://backup/bronze
-
-      3. From another server (a profile):   lakehouse sync lakehouse://office@research/bars s3://lakehouse/bars
+      1. A folder into a bucket:
+         lakehouse sync ./data s3://lakehouse/data
+      2. What would be copied, and why:
+         lakehouse sync --dry-run s3://lakehouse/bronze s3://backup/bronze
+      3. From another server (a profile):
+         lakehouse sync lakehouse://office@research/bars s3://lakehouse/bars
     """
     lake = connect(observer=ignore_events if as_json else progress())
     if dry_run:

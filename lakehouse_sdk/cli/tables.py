@@ -22,8 +22,8 @@ def list_tables(as_json: Annotated[bool, typer.Option("--json", help="One JSON o
     """List the tables.
 
     Example:
-
-      1. All tables:  lakehouse tables list
+      1. All tables:
+         lakehouse tables list
     """
     names = connect().catalog.list_tables()
     if as_json:
@@ -45,10 +45,10 @@ def head(
     """Print the first rows of a table.
 
     Examples:
-
-      1. Ten rows:         lakehouse tables head silver.klines
-
-      2. Of one symbol:    lakehouse tables head silver.klines --symbol BTCUSDT -n 3
+      1. Ten rows:
+         lakehouse tables head silver.klines
+      2. Of one symbol:
+         lakehouse tables head silver.klines --symbol BTCUSDT -n 3
     """
     found = connect().table(name).scan(symbols=symbol or None).head(rows).to_pylist()
     if as_json:

@@ -39,12 +39,12 @@ def validate(
     Exit code 0: every check that can be decided here passed. 1: a check failed, or the notebook did not reach its end.
 
     Examples:
-
-      1. The acceptance notebook against the running lakehouse:  lakehouse validate
-
-      2. Another settings file, report elsewhere:  lakehouse validate -p lakehouse_config=lake.toml --output /tmp/reports
-
-      3. A notebook of your own:  lakehouse validate checks/mine.ipynb -p day=2026-01-02
+      1. The acceptance notebook against the running lakehouse:
+         lakehouse validate
+      2. Another settings file, report elsewhere:
+         lakehouse validate -p lakehouse_config=lake.toml --output /tmp/reports
+      3. A notebook of your own:
+         lakehouse validate checks/mine.ipynb -p day=2026-01-02
     """
     limits = Timeouts() if timeout is None else Timeouts(cell_s=timeout, total_s=timeout)
     report = run_validation(
