@@ -6,6 +6,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -161,17 +162,13 @@ class TableCatalog:
         return totals.report(tables=tables, seconds=time.perf_counter() - started)
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
-        try:
+        with suppress(NoSuchTableError):
             return self._catalog.load_table(layout.name)
-        except NoSuchTableError:
-            pass
         with S3Client(self._settings.storage) as client:
             client.ensure_bucket(self._settings.lake.bucket)
         namespace, _, name = layout.name.partition(".")
-        try:
+        with suppress(NamespaceAlreadyExistsError):
             self._catalog.create_namespace(namespace)
-        except NamespaceAlreadyExistsError:
-            pass
         try:
             return self._catalog.create_table(
                 layout.name,
@@ -224,7 +221,7 @@ def _usable_uri(text: str | None) -> URL:
     if not text:
         raise ConfigurationError(
             "No catalogue is set, and tables need one.",
-            hint="Set LAKEHOUSE_CATALOG__URI or catalog.uri in lakehouse.toml, for example sqlite:////path/catalog.db, or `lakehouse up`.",
+            hint="Set catalog.uri (LAKEHOUSE_CATALOG__URI), for example sqlite:////path/catalog.db, or start `lakehouse up`.",
         )
     try:
         uri = make_url(text)

@@ -18,19 +18,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 
-import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan, NotEqualTo, Or
-from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.table import FileScanTask, Table
+from pyiceberg.expressions import BooleanExpression
+from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 from sqlalchemy.exc import OperationalError
 
 from lakehouse_sdk.errors import TableError
 from lakehouse_sdk.tables.datafiles import Rows, SourceId, WrittenFile, remove_files, rewrite_without, write_data_files
+from lakehouse_sdk.tables.filters import all_of, any_of, differs, equals, within
 from lakehouse_sdk.tables.report import TableCommit
 from lakehouse_sdk.tables.schemas import SOURCE_KEY, SOURCE_SHA256, TableLayout
 from lakehouse_sdk.tables.source import SourceFile
@@ -91,20 +90,20 @@ class PendingTable:
             TableError: `MAX_ATTEMPTS` races were lost; nothing was committed.
         """
         self._flush()
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        attempt = 1
+        while True:
             try:
                 return self._attempt(attempt)
-            except _LOST_RACE as error:
-                reason: Exception = error
-            except _UNKNOWN as error:
-                reason, self._outcome_unknown = error, True
+            except (*_LOST_RACE, *_UNKNOWN) as error:
+                self._outcome_unknown |= isinstance(error, _UNKNOWN)
+                if attempt == MAX_ATTEMPTS:
+                    raise TableError(
+                        f"{self._layout.name} could not be committed in {attempt} attempts: {type(error).__name__}.",
+                        hint="Others write to it all the time, or the catalogue is locked; run the same call again.",
+                    ) from error
             time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - spreads writers
             self._look_again()
-        self.discard()
-        raise TableError(
-            f"{self._layout.name} could not be committed in {MAX_ATTEMPTS} attempts: {type(reason).__name__}.",
-            hint="Others write to it all the time, or the catalogue is locked; run the same call again.",
-        ) from reason
+            attempt += 1
 
     def discard(self) -> None:
         """Remove the files that were written and not committed; not where a commit may have taken them after all."""
@@ -181,20 +180,17 @@ def find_present(table: Table, layout: TableLayout, files: Iterable[SourceFile])
     scopes = _scopes(table, layout, files)
     if not scopes or table.current_snapshot() is None:
         return set()
-    tasks = list(table.scan(row_filter=_any(scopes)).plan_files())
-    schema = table.schema().select(SOURCE_KEY, SOURCE_SHA256)
-
-    def read(task: FileScanTask) -> set[SourceId]:
-        scan = ArrowScan(table.metadata, table.io, schema, AlwaysTrue(), dictionary_columns=(SOURCE_KEY, SOURCE_SHA256))
-        return _pairs(scan.to_table([task]))
-
+    paths = [task.file.file_path for task in table.scan(any_of(scopes)).plan_files()]
     with ThreadPoolExecutor(_READ_THREADS) as pool:
-        return set().union(*pool.map(read, tasks))
+        return set().union(*pool.map(lambda path: _read_sources(table, path), paths))
 
 
-def _pairs(rows: pa.Table) -> set[SourceId]:
-    unique = rows.unify_dictionaries().combine_chunks().group_by([SOURCE_KEY, SOURCE_SHA256]).aggregate([])
-    return set(zip(unique[SOURCE_KEY].to_pylist(), unique[SOURCE_SHA256].to_pylist(), strict=True))
+def _read_sources(table: Table, path: str) -> set[SourceId]:
+    columns = [SOURCE_KEY, SOURCE_SHA256]
+    with table.io.new_input(path).open() as stream:
+        rows = pq.read_table(stream, columns=columns, read_dictionary=columns)
+    unique = rows.unify_dictionaries().combine_chunks().group_by(columns).aggregate([])
+    return set(zip(*(unique[name].to_pylist() for name in columns), strict=True))
 
 
 def _scopes(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> list[BooleanExpression]:
@@ -202,40 +198,27 @@ def _scopes(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> l
     schema = table.schema()
     identities = [f.source_id for f in table.spec().fields if isinstance(f.transform, IdentityTransform)]
     names = [schema.find_column_name(field_id) or "" for field_id in identities]
-    spans: dict[tuple[str | None, ...], tuple[datetime, datetime]] = {}
+    spans: dict[tuple[str, ...], tuple[datetime, datetime]] = {}
     for file in files:
         values = tuple(getattr(file, name) for name in names)
         start, end = spans.get(values, (file.period_start, file.period_end))
         spans[values] = (min(start, file.period_start), max(end, file.period_end))
     return [
-        _all([*(EqualTo(name, value) for name, value in zip(names, values, strict=True)), *_within(layout, start, end)])
-        for values, (start, end) in spans.items()
+        all_of([*map(equals, names, values), within(layout.row_time, start, end)]) for values, (start, end) in spans.items()
     ]
 
 
 def _older_revisions(files: list[SourceFile], layout: TableLayout) -> BooleanExpression:
     """Rows of these archives that came from other bytes."""
-    return _any(
+    return any_of(
         [
-            _all(
+            all_of(
                 [
-                    EqualTo(SOURCE_KEY, file.key),
-                    NotEqualTo(SOURCE_SHA256, file.sha256),
-                    *_within(layout, file.period_start, file.period_end),
+                    equals(SOURCE_KEY, file.key),
+                    differs(SOURCE_SHA256, file.sha256),
+                    within(layout.row_time, file.period_start, file.period_end),
                 ]
             )
             for file in files
         ]
     )
-
-
-def _within(layout: TableLayout, start: datetime, end: datetime) -> list[BooleanExpression]:
-    return [GreaterThanOrEqual(layout.row_time, start.isoformat()), LessThan(layout.row_time, end.isoformat())]
-
-
-def _all(parts: list[BooleanExpression]) -> BooleanExpression:
-    return And(*parts) if len(parts) > 1 else parts[0]
-
-
-def _any(parts: list[BooleanExpression]) -> BooleanExpression:
-    return Or(*parts) if len(parts) > 1 else parts[0]

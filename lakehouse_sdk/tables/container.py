@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 
 MAX_CSV_BYTES = 2 * 1024**3
-"""Largest member that is unpacked: an archive is parsed in memory, in about three times this. A larger month is collected as days."""
+"""Largest member that is unpacked: a CSV is parsed in memory, in about three times its size. Larger months come as days too."""
 MAX_RATIO = 200
 """Most bytes out of one byte in, above `RATIO_FREE_BYTES`. Market data reaches 4 to 40; a bomb reaches 1,000."""
 RATIO_FREE_BYTES = 64 * 1024**2
@@ -23,7 +23,7 @@ class ArchiveDefect:
 
     Attributes:
         reason: `zip-unreadable` (no zip, truncated, wrong CRC, unknown compression), `zip-encrypted`, `zip-members` (not
-            exactly the one expected CSV), `zip-bomb` (unpacks beyond the caps) or `header-unknown` (columns other than published).
+            exactly the one expected CSV), `zip-bomb` (unpacks beyond the caps), `header-unknown` (other columns).
         detail: What was found, one line.
     """
 

@@ -1,7 +1,7 @@
 """Parquet files of a table, written before a commit makes them visible.
 
-Rows arrive one archive at a time, constant in every identity partition and ascending in time; so cutting them at the partition's
-boundaries and laying the pieces side by side sorts a partition without a global sort.
+Rows arrive one archive at a time, constant in every identity partition and ascending in time; so cutting them at the borders
+of the partitions and laying the pieces side by side sorts a partition without a global sort.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ ROW_GROUP_ROWS = 250_000
 WRITE_THREADS = 4
 """Files written at once; a small file waits for the server most of its time."""
 
-_TIME_UNITS = {DayTransform: "D", MonthTransform: "M"}
+_TIME_UNITS: dict[type, str] = {DayTransform: "D", MonthTransform: "M"}
 
 SourceId = tuple[str, str]
 """Key and SHA-256 of an archive."""
@@ -153,7 +154,7 @@ def _split(table: Table, batch: Rows) -> Iterator[tuple[tuple[Any, ...], _Piece]
 
 def _time_partitions(column: pa.ChunkedArray, unit: str) -> np.ndarray[Any, Any]:
     """Days or months since the epoch: what Iceberg's transforms of the same name give."""
-    instants = column.cast(pa.int64()).to_numpy().view("datetime64[us]")
+    instants: np.ndarray[Any, Any] = column.cast(pa.int64()).to_numpy().view("datetime64[us]")
     return instants.astype(f"datetime64[{unit}]").astype(np.int64)
 
 
@@ -163,7 +164,7 @@ def _runs(columns: list[np.ndarray[Any, Any]], count: int) -> Iterator[tuple[int
     for values in columns:
         changes |= values[1:] != values[:-1]
     bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), count]
-    return zip(bounds[:-1], bounds[1:], strict=True)
+    return pairwise(bounds)
 
 
 def _write_file(

@@ -25,6 +25,8 @@ LINE = "_line"
 SLICE_BYTES = 4 * 1024**2
 """Size of the slices in which a file in trouble is read again; bounds the memory of the line-by-line pass."""
 
+_TRUE = ["true", "True", "TRUE"]
+_FALSE = ["false", "False", "FALSE"]
 _BOM = b"\xef\xbb\xbf"
 _READ_AS: dict[Kind, type[pl.DataType]] = {
     Kind.INTEGER: pl.Int64,
@@ -42,7 +44,8 @@ class ParsedArchive:
     Attributes:
         file: The archive.
         spec: Its format.
-        rows: Well-formed rows in the order of the file: `_line`, then `spec.kept`; instants are UTC with microseconds. No nulls.
+        rows: Well-formed rows in the order of the file: `_line`, then `spec.kept`, without nulls; instants are UTC with
+            microseconds.
         rejected: Rows that are no rows of the format: `line`, `rule`, `value`, `text`.
         has_header: True where the CSV begins with the column names.
         time_unit: `ms`, `us` or `mixed`, as written for `spec.row_time`; None without rows.
@@ -93,7 +96,8 @@ def parse_archive(data: bytes, file: SourceFile) -> ParsedArchive:
 
 def _parse_csv(csv: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
     start, first_line = _skip_blank(csv)
-    head = csv[start:].split(b"\n", 1)[0] if start else csv.split(b"\n", 1)[0]
+    end = csv.find(b"\n", start)
+    head = csv[start:] if end < 0 else csv[start:end]
     has_header = _is_header(head, spec)
     if has_header:
         unknown = _find_unknown_columns(head, spec)
@@ -177,27 +181,19 @@ def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame |
         )
     except pl.exceptions.PolarsError:
         return None
-    rows = rows.drop(spec.names(Kind.IGNORED)).with_columns(pl.col(LINE).cast(pl.Int64))
-    # Only spellings that are published pass here; any other goes the slow way, which knows all cases.
-    booleans = [
-        pl.when(pl.col(name).is_in(["true", "True", "TRUE"]))
-        .then(pl.lit(value=True))
-        .when(pl.col(name).is_in(["false", "False", "FALSE"]))
-        .then(pl.lit(value=False))
-        .alias(name)
-        for name in spec.names(Kind.BOOLEAN)
-    ]
-    rows = rows.with_columns(booleans)
-    return rows if _is_clean(rows, spec) else None
+    if not _is_clean(rows, spec):
+        return None
+    truths = (pl.col(name).is_in(_TRUE).alias(name) for name in spec.names(Kind.BOOLEAN))
+    return rows.select(pl.col(LINE).cast(pl.Int64), *spec.kept).with_columns(truths)
 
 
 def _is_clean(rows: pl.DataFrame, spec: FormatSpec) -> bool:
-    """No null, no infinity, no impossible instant."""
-    if any(rows[name].null_count() for name in spec.kept):
-        return False
+    """No null, no infinity, no impossible instant, no other spelling of a truth value than the published ones."""
     checks = [
+        *(pl.col(name).null_count() == 0 for name in spec.kept),
         *(pl.col(name).is_finite().all() for name in spec.names(Kind.FLOAT)),
         *(pl.col(name).is_between(0, INSTANT_LIMIT, closed="left").all() for name in spec.names(Kind.INSTANT)),
+        *(pl.col(name).is_in([*_TRUE, *_FALSE]).all() for name in spec.names(Kind.BOOLEAN)),
     ]
     return all(rows.select(check.alias(str(i)) for i, check in enumerate(checks)).row(0))
 

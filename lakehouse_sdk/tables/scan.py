@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, cast
 
 import polars as pl
 import pyarrow as pa
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, In, LessThan
 
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.tables.extra import tables_extra
+from lakehouse_sdk.tables.filters import all_of, equals, one_of, within
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import DataScan
     from pyiceberg.table import Table as IcebergTable
 
@@ -147,29 +148,24 @@ def build_scan(
     for column, value in equal.items():
         if value is not None:
             _check_columns(name, (column,), known)
-            parts.append(EqualTo(column, value))
+            parts.append(equals(column, value))
     wanted = (symbols,) if isinstance(symbols, str) else None if symbols is None else tuple(symbols)
     if wanted is not None:
         _check_columns(name, ("symbol",), known)
         _check_symbols(source, name, wanted, snapshot_id)
-        parts.append(In("symbol", wanted) if len(wanted) > 1 else EqualTo("symbol", wanted[0]))
+        parts.append(one_of("symbol", wanted))
     first, last = _instant("start", start), _instant("end", end)
-    parts += _within(name, row_time, first, last)
-    row_filter: BooleanExpression = AlwaysTrue()
-    for part in parts:
-        row_filter = And(row_filter, part)
-    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, row_filter, source)
+    if first or last:
+        parts.append(within(_time_column(name, row_time, first, last), first, last))
+    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, all_of(parts), source)
 
 
-def _within(name: str, row_time: str | None, start: datetime | None, end: datetime | None) -> list[BooleanExpression]:
-    if row_time is None and (start or end):
+def _time_column(name: str, row_time: str | None, start: datetime | None, end: datetime | None) -> str:
+    if row_time is None:
         raise UsageError(f"{name} has no column that places its rows in time.", hint="Leave start and end out.")
     if start and end and start >= end:
         raise UsageError(f"start={start.isoformat()} is not before end={end.isoformat()}.", hint="The span is half-open.")
-    return [
-        *([GreaterThanOrEqual(row_time, start.isoformat())] if row_time and start else []),
-        *([LessThan(row_time, end.isoformat())] if row_time and end else []),
-    ]
+    return row_time
 
 
 def _instant(name: str, value: datetime | str | None) -> datetime | None:
@@ -204,7 +200,7 @@ def _check_symbols(source: IcebergTable, name: str, symbols: tuple[str, ...], sn
     if snapshot_id is None:
         return
     for symbol in symbols:
-        probe = source.scan(EqualTo("symbol", symbol), selected_fields=("symbol",), snapshot_id=snapshot_id, limit=1)
+        probe = source.scan(equals("symbol", symbol), selected_fields=("symbol",), snapshot_id=snapshot_id, limit=1)
         if not probe.to_arrow().num_rows:
             known = _list_symbols(source, snapshot_id)
             close = difflib.get_close_matches(symbol.upper(), known, 3, 0.5)

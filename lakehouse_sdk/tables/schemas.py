@@ -6,6 +6,7 @@ Column documentation is stored in Iceberg itself, so that every reader sees it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -99,7 +100,7 @@ def _schema(*columns: _Column) -> Schema:
     return Schema(*fields)
 
 
-def _partition(schema: Schema, *parts: tuple[str, Transform[object, object], str]) -> PartitionSpec:
+def _partition(schema: Schema, *parts: tuple[str, Transform[Any, Any], str]) -> PartitionSpec:
     fields = (
         PartitionField(schema.find_field(column).field_id, _PARTITION_ID_START + number, transform, name)
         for number, (column, transform, name) in enumerate(parts)
@@ -107,7 +108,7 @@ def _partition(schema: Schema, *parts: tuple[str, Transform[object, object], str
     return PartitionSpec(*fields)
 
 
-_IDENTITY: Transform[object, object] = IdentityTransform()
+_IDENTITY: Transform[Any, Any] = IdentityTransform()
 _LINEAGE: tuple[_Column, ...] = (
     (SOURCE_KEY, TEXT, "Key of the archive at its publisher"),
     (SOURCE_SHA256, TEXT, "SHA-256 of the archive's bytes"),
@@ -146,7 +147,7 @@ _AGG_TRADE_SCHEMA = _schema(
     ("is_buyer_maker", TRUTH, "True where the buyer was the maker, so that the taker sold"),
     ("is_best_match", TRUTH, "optional: True where the price was the best match; published for spot only"),
     ("side", TEXT, "What the taker did: buy or sell"),
-    ("notional", DOUBLE, "price × quantity, in quote currency"),
+    ("notional", DOUBLE, "price * quantity, in quote currency"),
     *_LINEAGE,
 )
 _ORIGIN: tuple[_Column, ...] = (

@@ -50,5 +50,5 @@ class SourceFile:
 
     @property
     def build_order(self) -> tuple[str, str, str, str, datetime, str]:
-        """Sort by this before building: archives that share a partition follow each other, so that few, large files are written."""
+        """Sort by this before building: archives of one partition follow each other, which makes few, large files."""
         return (self.data_type, self.source, self.market, self.interval or "", self.period_start, self.symbol)

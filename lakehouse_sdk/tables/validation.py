@@ -141,8 +141,13 @@ def _is_ascending(rows: pl.DataFrame, key: list[str]) -> bool:
     """True where a single key column rises strictly: the usual case, decided in one pass."""
     if len(key) != 1:
         return False
-    steps = rows[key[0]].to_physical().diff().drop_nulls()
-    return bool((steps > 0).all())
+    return _least_step(rows[key[0]]) > 0
+
+
+def _least_step(values: pl.Series) -> int:
+    """The smallest difference between neighbours; 1 where there are none."""
+    numbers = values.to_physical().to_numpy()
+    return int((numbers[1:] - numbers[:-1]).min()) if len(numbers) > 1 else 1
 
 
 def _count_flags(rows: pl.DataFrame, parsed: ParsedArchive) -> dict[str, int]:
@@ -155,15 +160,16 @@ def _count_flags(rows: pl.DataFrame, parsed: ParsedArchive) -> dict[str, int]:
 
 def _ordered(rows: pl.DataFrame, parsed: ParsedArchive) -> pl.DataFrame:
     spec = parsed.spec
-    order = list(dict.fromkeys((spec.row_time, *spec.natural_key)))
-    steps = rows[spec.row_time].to_physical().diff().drop_nulls()
-    if bool((steps > 0).all()) or (bool((steps >= 0).all()) and _is_ascending(rows, list(spec.natural_key))):
+    step = _least_step(rows[spec.row_time])
+    if step > 0 or (step == 0 and _is_ascending(rows, list(spec.natural_key))):
         return rows
-    return rows.sort(order, maintain_order=True)
+    return rows.sort(list(dict.fromkeys((spec.row_time, *spec.natural_key))), maintain_order=True)
 
 
 def _with_text(parsed: ParsedArchive, breaches: pl.DataFrame) -> pl.DataFrame:
     """All rejected rows of the archive with the text of their lines."""
+    if breaches.is_empty():
+        return parsed.rejected
     lines = breaches["line"].to_list()
     text = pl.Series("text", find_text(parsed.body, parsed.first_line, lines), dtype=pl.String)
     return pl.concat([parsed.rejected, breaches.with_columns(text)]).select(*REJECTED_SCHEMA).sort("line")
