@@ -40,8 +40,17 @@ EVERYTHING = replace(
     symbols=("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     interval="1h",
     trades_per_day=90,
+    defects=(
+        *demo_mirror().defects,
+        Defect("price-zero", "um", "aggTrades", "ETHUSDT", "2025-01-19"),
+        Defect("negative-amount", "um", "klines", "ETHUSDT", "2025-01-19"),
+        Defect("number-garbled", "spot", "klines", "ETHUSDT", "2025-01-19"),
+        Defect("field-missing", "um", "aggTrades", "SOLUSDT", "2025-01-19"),
+        Defect("row-of-next-day", "spot", "aggTrades", "SOLUSDT", "2025-01-19"),
+        Defect("row-of-next-day", "um", "aggTrades", "SOLUSDT", "2024-11"),
+    ),
 )
-"""The demo's archives, markets, periods and defects with few rows."""
+"""The demo's archives with few rows, and each defect of the rows in both kinds of data."""
 
 
 @pytest.fixture(scope="module")
