@@ -14,7 +14,7 @@ LakehouseError                          something the SDK can name went wrong
 ├── CapacityError (OSError)             a disk, quota or cap is full                               exit 1
 ├── IntegrityError                      bytes are not what they were said to be                    exit 1
 ├── ServerError                         an embedded server did not start, answer or stop           exit 1
-├── StorageError                        an S3 server answered with an error of another kind        exit 1
+├── StorageError (OSError)              an S3 server answered with an error of another kind        exit 1
 ├── TransferError                       a transfer ended with failures; the report has them all    exit 1
 ├── TableError                          rows could not be parsed, checked or committed             exit 1
 └── AcceptanceError                     a validation ran and did not pass; the report says why     exit 1

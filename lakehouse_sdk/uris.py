@@ -15,8 +15,8 @@ DEFAULT_PROFILE = ""
 """The profile name of an address without `profile@`: the settings' group `storage`."""
 
 _SCHEME = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)$", re.DOTALL)
-_BUCKET = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$")
-_PROFILE = re.compile(r"^[A-Za-z0-9_-]+$")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+_PROFILE = re.compile(r"[A-Za-z0-9_-]+")
 _FORMS = "Write lakehouse://bucket/key, lakehouse://profile@bucket/key, s3://bucket/key or a local path."
 
 
@@ -65,7 +65,7 @@ def parse_address(text: str | Path | Address) -> Address:
     taken literally: `%20` in an address is a percent sign and two digits.
 
     Raises:
-        AddressError: Unknown scheme, missing or invalid bucket name, invalid profile name.
+        AddressError: Unknown scheme, missing or invalid bucket name, invalid profile name, `file://` with a host.
     """
     if isinstance(text, S3Address | LocalAddress):
         return text
@@ -78,14 +78,18 @@ def parse_address(text: str | Path | Address) -> Address:
         return LocalAddress(Path(text).expanduser().absolute())
     scheme, rest = match["scheme"].lower(), match["rest"]
     if scheme == "file":
-        return LocalAddress(Path(rest).absolute())
+        if not rest.startswith("/"):
+            raise AddressError(f"{text!r} is not a file on this machine.", hint=f"file:// takes an absolute path. {_FORMS}")
+        return LocalAddress(Path(rest))
     if scheme not in {"lakehouse", "s3"}:
         raise AddressError(f"{text!r} has the unknown scheme {scheme}://.", hint=_FORMS)
     authority, _, key = rest.partition("/")
     profile, at, bucket = authority.rpartition("@")
-    if at and (scheme == "s3" or not _PROFILE.match(profile)):
-        raise AddressError(f"{text!r} names no usable profile before the @.", hint=_FORMS)
-    if not _BUCKET.match(bucket):
+    if at and (scheme == "s3" or not _PROFILE.fullmatch(profile)):  # not shown: some tools put a key and secret there
+        raise AddressError(
+            f"What stands before @{bucket} in the {scheme}:// address is not the name of a profile.", hint=_FORMS
+        )
+    if not _BUCKET.fullmatch(bucket):
         raise AddressError(f"{text!r} names no valid bucket: {bucket!r}.", hint=_FORMS)
     return S3Address(bucket, key, profile)
 
