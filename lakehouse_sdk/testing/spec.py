@@ -198,7 +198,7 @@ def month_range(first: date, last: date) -> tuple[date, ...]:
 
 
 def demo_mirror() -> MirrorSpec:
-    """The mirror of `lakehouse demo`: 369 archives, 2.3 million rows, both time units, and one of each defect.
+    """The mirror of `lakehouse demo`: 376 archives, 2.4 million rows, both time units, every kind of defect.
 
     November and December 2024 are monthly, January 2025 is daily so far, and the last days of December are published both
     ways, so that the choice of cadence matters.

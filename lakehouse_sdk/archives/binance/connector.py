@@ -13,10 +13,10 @@ from lakehouse_sdk.archives.binance.layout import DATASETS, FOLDERS, format_fold
 from lakehouse_sdk.archives.binance.listing import SOURCE, Branch, describe_objects, find_start_after, plan_datasets
 from lakehouse_sdk.archives.checksum import parse_checksum
 from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Oddity
-from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.archives.protocol import ChecksumOutcome
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError
+from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import ObjectInfo, S3Client
 from lakehouse_sdk.uris import S3Address
 
