@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import ConfigurationError
 from lakehouse_sdk.events import Observer, ignore_events
+from lakehouse_sdk.servers.ports import LOOPBACK
 from lakehouse_sdk.servers.process import ServerProcess
 from lakehouse_sdk.servers.programs import ensure_minio
 from lakehouse_sdk.servers.record import write_private
@@ -67,21 +68,19 @@ class MinioServer(ServerProcess):
     def _prepare(self) -> None:
         folder = self._folder
         self._program = ensure_minio(self._program, observer=self._observer)
-        for name in ("data", "certs"):
-            (folder / name).mkdir(exist_ok=True)
+        (folder / "data").mkdir(exist_ok=True)
         self._keys = ensure_credentials(folder)
 
     def _command(self, port: int) -> list[str]:
-        folder = self._folder
-        # --certs-dir: MinIO otherwise makes ~/.minio and speaks TLS when it finds certificates there.
-        where = ["--address", f"127.0.0.1:{port}", "--certs-dir", str(folder / "certs")]
-        return [str(self._program), "server", "--quiet", "--anonymous", *where, str(folder / "data")]
+        where = ["--address", f"{LOOPBACK}:{port}", str(self._folder / "data")]
+        return [str(self._program), "server", "--quiet", "--anonymous", *where]
 
     def _environment(self) -> Mapping[str, str]:
         # The user's MINIO_* mean another server: a MINIO_VOLUMES or MINIO_KMS_… would change this one.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MINIO_", "_MINIO_"))}
         return {
             **inherited,
+            "HOME": str(self._folder),  # it makes ~/.minio, and speaks TLS when it finds certificates there
             "MINIO_ROOT_USER": self._keys[0],
             "MINIO_ROOT_PASSWORD": self._keys[1],
             "MINIO_BROWSER": "off",

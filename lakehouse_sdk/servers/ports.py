@@ -19,14 +19,21 @@ def choose_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """True where nobody listens on `port`, on this interface or on all of them."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
+    """True where nobody listens on `port`, on this interface or on all of them, by IPv4 or IPv6 (MinIO takes both)."""
+    return _can_bind(socket.AF_INET, LOOPBACK, port) and (not _HAS_IPV6 or _can_bind(socket.AF_INET6, "::1", port))
+
+
+def _can_bind(family: socket.AddressFamily, host: str, port: int) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError:
+        return False
+    return True
+
+
+_HAS_IPV6 = _can_bind(socket.AF_INET6, "::1", 0)
 
 
 def listens(pid: int, port: int) -> bool:
