@@ -55,6 +55,15 @@ class DeleteFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """A multipart upload that was begun and neither completed nor aborted: its key, its id, when it began."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ListingPage:
     """One page of a listing; `next_token` is empty on the last one."""
 
@@ -74,6 +83,9 @@ _ETAG = re.compile(rb"<ETag>([^<]*)</ETag>")
 _TIME = re.compile(rb"<LastModified>([^<]*)</LastModified>")
 _SHA256 = re.compile(rb"<ChecksumSHA256>([^<]*)</ChecksumSHA256>")
 _BUCKET_NAME = re.compile(rb"<Bucket>.*?<Name>([^<]*)</Name>.*?</Bucket>", re.DOTALL)
+_UPLOAD = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
+_INITIATED = re.compile(rb"<Initiated>([^<]*)</Initiated>")
 _FAILURE = re.compile(rb"<Error>(.*?)</Error>", re.DOTALL)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
@@ -154,6 +166,24 @@ def parse_delete_failures(body: bytes) -> Iterator[DeleteFailure]:
     for failure in _FAILURE.finditer(body):
         key, code, message = (_field(pattern, failure[1]) for pattern in (_KEY, _CODE, _MESSAGE))
         yield DeleteFailure(key, code, message)
+
+
+def parse_uploads(body: bytes) -> Iterator[OpenUpload]:
+    """The uploads in a ListMultipartUploads answer whose keys are URL-encoded."""
+    for block in _UPLOAD.finditer(body):
+        key, upload_id, initiated = (_field(pattern, block[1]) for pattern in (_KEY, _UPLOAD_ID, _INITIATED))
+        name = unquote_plus(key) if _ENCODED in body else key
+        yield OpenUpload(name, upload_id, datetime.fromisoformat(initiated).astimezone(UTC))
+
+
+def parse_content_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that describe an object's content and travel with a copy of it: type, encoding, metadata and the like."""
+    return {name: value for name, value in headers.items() if name in _CONTENT_HEADERS or name.startswith("x-amz-meta-")}
+
+
+_CONTENT_HEADERS = frozenset(
+    {"content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "expires"}
+)
 
 
 def _field(pattern: re.Pattern[bytes], block: bytes) -> str:

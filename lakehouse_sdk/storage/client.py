@@ -7,9 +7,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -22,11 +23,14 @@ from lakehouse_sdk.storage.answers import (
     DeleteFailure,
     ListingPage,
     ObjectInfo,
+    OpenUpload,
     parse_bucket_names,
+    parse_content_headers,
     parse_copy,
     parse_delete_failures,
     parse_head,
     parse_listing,
+    parse_uploads,
 )
 from lakehouse_sdk.storage.wire import Wire
 
@@ -124,6 +128,11 @@ class S3Client:
         """Size, ETag, time and, where the server keeps it, SHA-256 of one object."""
         return parse_head(key, self._wire.send("HEAD", bucket, key, headers={"x-amz-checksum-mode": "ENABLED"}).headers)
 
+    def get_details(self, bucket: str, key: str) -> tuple[ObjectInfo, dict[str, str]]:
+        """As `get_info`, with the headers that travel with a copy: content type and the like, metadata; names in lower case."""
+        headers = self._wire.send("HEAD", bucket, key, headers={"x-amz-checksum-mode": "ENABLED"}).headers
+        return parse_head(key, headers), parse_content_headers(headers)
+
     def find_info(self, bucket: str, key: str) -> ObjectInfo | None:
         """As `get_info`; None where there is no such object or bucket."""
         try:
@@ -160,6 +169,40 @@ class S3Client:
         if only_new:
             headers["If-None-Match"] = "*"
         return self._wire.send("PUT", bucket, key, headers=headers, body=body).headers.get("etag", "").strip('"')
+
+    def put_file(
+        self, bucket: str, key: str, file: BinaryIO, *, size_bytes: int, sha256: str, headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Write one object of at most 5 GiB from an open file, atomically, and return its ETag.
+
+        The server compares what arrives with `sha256` (hex) and refuses other bytes; it keeps the checksum where it can.
+
+        Args:
+            bucket: Bucket of the target.
+            key: Key of the target.
+            file: Open for reading; sent from its beginning.
+            size_bytes: Its size.
+            sha256: SHA-256 of its bytes.
+            headers: Content type and the like, as `get_details` gives them.
+        """
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        sent = {**(headers or {}), "Content-Length": str(size_bytes), "x-amz-checksum-sha256": checksum}
+        body = file if size_bytes else b""
+        answer = self._wire.send("PUT", bucket, key, headers=sent, body=body, body_sha256=sha256)
+        return answer.headers.get("etag", "").strip('"')
+
+    def list_uploads(self, bucket: str, key: str) -> list[OpenUpload]:
+        """Multipart uploads to exactly `key` that were begun and neither completed nor aborted.
+
+        MinIO tells of them by exact key only; so does this, with every server.
+        """
+        body = self._wire.send("GET", bucket, query={"uploads": "", "prefix": key, "encoding-type": "url"}).body
+        return [upload for upload in parse_uploads(body) if upload.key == key]
+
+    def abort_upload(self, bucket: str, upload: OpenUpload) -> None:
+        """Discard the parts of a multipart upload; succeeds when it is gone already."""
+        with suppress(NotFoundError):
+            self._wire.send("DELETE", bucket, upload.key, query={"uploadId": upload.upload_id})
 
     def copy(
         self,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
+from typing import BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
@@ -45,7 +46,16 @@ class _Request:
     key: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | BinaryIO
+    body_sha256: str = ""
+
+
+class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
+    """Signs a body whose SHA-256 the caller knows without reading it once more."""
+
+    def payload(self, request: AWSRequest) -> str:
+        known: str = request.context.get("body_sha256") or super().payload(request)
+        return known
 
 
 class Wire:
@@ -73,11 +83,11 @@ class Wire:
             timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
             retries=False,
         )
-        self._auth: S3SigV4Auth | None = None
+        self._auth: _Signer | None = None
         if not profile.anonymous:
             access_key, secret_key = profile.keys()
             token = profile.session_token.get_secret_value() if profile.session_token else None
-            self._auth = S3SigV4Auth(Credentials(access_key, secret_key, token), "s3", profile.region)
+            self._auth = _Signer(Credentials(access_key, secret_key, token), "s3", profile.region)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -91,15 +101,20 @@ class Wire:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | BinaryIO = b"",
+        body_sha256: str = "",
     ) -> Answer:
         """Send one request, read the whole answer.
+
+        A file as body is sent from its beginning, again for each attempt; its length goes into the header `Content-Length`.
+        With `body_sha256` (hex) the server refuses any other bytes.
 
         Raises:
             ConnectError: Nobody answers, after retries.
             LakehouseError: The server's refusal, as `Refusal.to_error` translates it.
         """
-        return _answer(self._exchange(_Request(method, bucket, key, query or {}, headers or {}, body), preload=True))
+        request = _Request(method, bucket, key, query or {}, headers or {}, body, body_sha256)
+        return _answer(self._exchange(request, preload=True))
 
     def open(self, bucket: str, key: str, headers: Mapping[str, str] | None = None) -> urllib3.BaseHTTPResponse:
         """GET with the body left on the wire; the caller reads it and calls `release_conn()`.
@@ -141,10 +156,13 @@ class Wire:
                 request.method, f"{scheme}://{host}{path}", headers=headers, data=request.body, params=dict(request.query)
             )
             signed.context["payload_signing_enabled"] = True
+            signed.context["body_sha256"] = request.body_sha256
             self._auth.add_auth(signed)
             headers = dict(signed.headers.items())
         with self._count_lock:
             self.requests_sent += 1
+        if not isinstance(request.body, bytes):
+            request.body.seek(0)
         pool = self._pools.connection_from_url(f"{scheme}://{host}")
         return pool.urlopen(
             request.method, target, body=request.body or None, headers=headers, preload_content=preload, redirect=False

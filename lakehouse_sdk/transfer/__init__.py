@@ -5,10 +5,11 @@ single-object calls (`storage`, `filesystem`). Read `TransferPlan` first, then `
 """
 
 from lakehouse_sdk.transfer.cancel import CancelToken
-from lakehouse_sdk.transfer.engine import StrategyName, plan_transfer, run_transfer
+from lakehouse_sdk.transfer.engine import plan_transfer, run_transfer
 from lakehouse_sdk.transfer.etags import compare_etags
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, PlanTotals, Status, TransferPlan
 from lakehouse_sdk.transfer.report import TransferReport
+from lakehouse_sdk.transfer.strategies import StrategyName
 
 __all__ = [
     "Action",

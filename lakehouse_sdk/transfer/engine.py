@@ -2,24 +2,93 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.events import Observer, ignore_events
+from lakehouse_sdk.errors import AccessError, NotFoundError
+from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
+from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
-from lakehouse_sdk.transfer.model import TransferPlan
+from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.ends import End, Ends, check_apart, resolve_ends
+from lakehouse_sdk.transfer.listing import list_folder, list_s3
+from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status, TransferPlan
+from lakehouse_sdk.transfer.plan import Entry, OutOfOrderError, plan_to_folder, plan_to_s3
 from lakehouse_sdk.transfer.report import TransferReport
+from lakehouse_sdk.transfer.strategies import (
+    Choice,
+    DirectStrategy,
+    StagedStrategy,
+    Strategy,
+    StrategyName,
+    choose_strategy,
+)
+from lakehouse_sdk.transfer.verify import verify_s3
 from lakehouse_sdk.uris import Address
 
-StrategyName = Literal["auto", "direct", "staged"]
+_PROGRESS_S = 0.1
+"""Between two progress events: quicker than an eye, and no cost for each object."""
+_STRATEGIES: dict[str, Callable[[Ends, RunContext], Strategy]] = {"direct": DirectStrategy, "staged": StagedStrategy}
 
 
 def plan_transfer(
     source: str | Path | Address, target: str | Path | Address, *, settings: Settings, observer: Observer = ignore_events
 ) -> TransferPlan:
-    """Plan to copy the contents of a prefix or folder into a prefix or folder."""
-    raise NotImplementedError
+    """Plan to bring the contents of a prefix or folder to a prefix or folder; reads both, changes nothing.
+
+    Every object of the source becomes a row: *copy* where the target lacks it or holds something else, *skip* where it holds
+    the same (equal size and ETag; where the ETags cannot be compared, equal size and not older), *conflict* where the target
+    cannot hold it, or not apart from another. What only the target holds is left alone. An empty source makes an empty plan
+    that says so in its `summary`.
+
+    Args:
+        source: Prefix or folder; `a` and `a/` mean the same.
+        target: Prefix or folder; the folder need not exist, the bucket must.
+        settings: Where profiles and limits come from.
+        observer: Told as stage `plan`.
+
+    Raises:
+        NotFoundError: The source folder, or a bucket, does not exist.
+        UsageError: Both ends are local, or one contains the other.
+        ConnectError, AccessError, StorageError: A listing failed; without it there is no plan.
+    """
+    ends = resolve_ends(source, target, settings)
+    check_apart(ends)
+    started_s = time.monotonic()
+    if observer is not ignore_events:
+        observer(StageStarted("plan", f"{ends.source.address} → {ends.target.address}"))
+    with RunContext(settings.transfer) as context:
+        try:
+            plan = TransferPlan(ends.source.address, ends.target.address, _plan_rows(ends, context, sort=False))
+        except OutOfOrderError:  # an odd server; its listings have to be held and sorted
+            plan = TransferPlan(ends.source.address, ends.target.address, _plan_rows(ends, context, sort=True))
+    if observer is not ignore_events:
+        observer(StageFinished("plan", time.monotonic() - started_s, plan.summary))
+    return plan
+
+
+def _plan_rows(ends: Ends, context: RunContext, *, sort: bool) -> Iterator[PlannedObject]:
+    source, target = _list(ends.source, context), _list_target(ends.target, context)
+    if sort:
+        source, target = iter(sorted(source)), iter(sorted(target))
+    if ends.target.profile is None:
+        return plan_to_folder(source, target, ends.target.folder)
+    return plan_to_s3(source, target, ends.target.prefix)
+
+
+def _list(end: End, context: RunContext) -> Iterator[Entry]:
+    if end.profile is None:
+        return list_folder(end.folder)
+    return list_s3(context.client(end.profile), end.bucket, end.prefix)
+
+
+def _list_target(end: End, context: RunContext) -> Iterator[Entry]:
+    if end.profile is None and not Path(end.folder).exists():
+        return iter(())
+    return _list(end, context)
 
 
 def run_transfer(
@@ -30,5 +99,133 @@ def run_transfer(
     observer: Observer = ignore_events,
     cancel: CancelToken | None = None,
 ) -> TransferReport:
-    """Carry a plan out."""
-    raise NotImplementedError
+    """Carry out a plan and report what became of every row.
+
+    Each object appears under its target key complete or not at all. Objects that fail do not stop the others; look at the
+    report, or call its `raise_for_failures`. Running the same transfer again copies only what is missing. After a cancel the
+    report comes back within a second or two; no process and no unfinished upload is left. So it is after an exception such as
+    KeyboardInterrupt, which is passed on.
+
+    Args:
+        plan: From `plan_transfer` or `TransferPlan.from_rows`.
+        settings: Where profiles and limits come from.
+        strategy: `auto` chooses by what is true of the two ends; the report says which and why.
+        observer: Told as stage `copy`.
+        cancel: Stops the run when set.
+
+    Raises:
+        NotFoundError: The target's bucket does not exist.
+        UsageError: The strategy cannot join these ends.
+        ConnectError: Nobody answers at the target.
+    """
+    ends = resolve_ends(plan.source, plan.target, settings)
+    choice = choose_strategy(ends, strategy)
+    started_s = time.monotonic()
+    progress = _Progress(plan, observer)
+    with RunContext(settings.transfer, cancel) as context:
+        outcomes = [_settle(row) for row in plan if row.action is not Action.COPY]
+        if plan.totals.copy_objects:
+            _check_target(ends.target, context)
+            outcomes += _copy(plan.rows(Action.COPY), ends, choice, context, progress)
+        report = _report(plan, choice, outcomes, context, time.monotonic() - started_s)
+    progress.finish(report)
+    return report
+
+
+def _settle(row: PlannedObject) -> Outcome:
+    return Outcome(row, Status.SKIPPED if row.action is Action.SKIP else Status.CONFLICT, row.reason)
+
+
+def _check_target(target: End, context: RunContext) -> None:
+    """Say that the bucket is missing once and before the first byte, not once for each object."""
+    if target.profile is None:
+        return
+    with suppress(AccessError):  # whoever may write need not be allowed to look
+        if not context.client(target.profile).bucket_exists(target.bucket):
+            raise NotFoundError(
+                f"There is no bucket {target.bucket!r} at {target.profile.resolved_endpoint_url}.",
+                hint="Check the name, or create it.",
+            )
+
+
+def _copy(rows: Iterable[PlannedObject], ends: Ends, choice: Choice, context: RunContext, progress: _Progress) -> list[Outcome]:
+    moved: list[Outcome] = []
+    running = _STRATEGIES[choice.name](ends, context).run(rows)
+    try:
+        for outcome in running:
+            moved.append(outcome)
+            progress.add(outcome)
+    finally:
+        close = getattr(running, "close", None)  # a generator: its processes and folders end with it
+        if close is not None:
+            close()
+    if ends.target.profile is None:
+        return moved
+    client: S3Client = context.client(ends.target.profile)
+    verified = list(verify_s3(client, ends.target.bucket, moved))
+    for before, after in zip(moved, verified, strict=True):
+        if after is not before and after.status is Status.FAILED:
+            progress.fail(after)
+    return verified
+
+
+def _report(plan: TransferPlan, choice: Choice, outcomes: list[Outcome], context: RunContext, seconds: float) -> TransferReport:
+    tally = context.tally
+    return TransferReport(
+        source=plan.source,
+        target=plan.target,
+        strategy=choice.name,
+        strategy_reason=choice.reason,
+        outcomes=tuple(outcomes),
+        seconds=seconds,
+        bytes_copied=sum(outcome.row.size_bytes for outcome in outcomes if outcome.status is Status.DONE),
+        bytes_through_client=tally.bytes_through_client,
+        s5cmd_processes=tally.s5cmd_processes,
+        s5cmd_commands=tally.s5cmd_commands,
+        s3_requests=context.s3_requests,
+        s3_requests_of_s5cmd=tally.s3_requests_of_s5cmd,
+        peak_staging_bytes=tally.peak_staging_bytes,
+        cancelled=context.cancel.cancelled and any(outcome.status is Status.CANCELLED for outcome in outcomes),
+    )
+
+
+class _Progress:
+    """Turns outcomes into events, a few a second; without an observer into nothing."""
+
+    def __init__(self, plan: TransferPlan, observer: Observer) -> None:
+        self._observer = observer
+        self._silent = observer is ignore_events
+        self._done = self._bytes = self._failed = 0
+        self._next_s = 0.0
+        if not self._silent:
+            totals = plan.totals
+            observer(StageStarted("copy", f"{plan.source} → {plan.target}", totals.copy_objects, totals.copy_bytes))
+
+    def add(self, outcome: Outcome) -> None:
+        """One more object ended."""
+        if self._silent:
+            return
+        self._done += 1
+        self._bytes += outcome.row.size_bytes
+        if outcome.status is Status.FAILED:
+            self.fail(outcome)
+        now_s = time.monotonic()
+        if now_s >= self._next_s:
+            self._next_s = now_s + _PROGRESS_S
+            self._tell(outcome.row.relative_key)
+
+    def fail(self, outcome: Outcome) -> None:
+        """One object failed for good."""
+        if not self._silent:
+            self._failed += 1
+            self._observer(ObjectFailed("copy", outcome.row.relative_key, outcome.reason))
+
+    def finish(self, report: TransferReport) -> None:
+        """The run ended."""
+        if not self._silent:
+            if self._done:
+                self._tell("")
+            self._observer(StageFinished("copy", report.seconds, report.summary, report.ok))
+
+    def _tell(self, note: str) -> None:
+        self._observer(StageProgress("copy", self._done, self._bytes, self._failed, note))

@@ -33,7 +33,7 @@ class TransferReport:
         s5cmd_processes: s5cmd processes started.
         s5cmd_commands: Lines handed to them.
         s3_requests: Requests this process sent itself, retries included.
-        s3_requests_of_s5cmd: Requests that s5cmd needs for its lines, from the plan (it does not tell): an estimate without retries.
+        s3_requests_of_s5cmd: Requests that s5cmd needs for its lines without retries; from the plan, because it does not tell.
         peak_staging_bytes: Most bytes that rested in the staging folder at once; 0 unless `staged`.
         cancelled: True where the run was stopped before its end.
     """

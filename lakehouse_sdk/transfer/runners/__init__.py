@@ -1,1 +1,11 @@
-"""Who carries out a planned row."""
+"""Who carries out rows of a plan: one seam, and who stands behind it.
+
+Belongs here: the `Runner` protocol, `s5cmd` (the default), `native` (own signed requests, for what s5cmd cannot do). Must not:
+choosing a strategy, believing an outcome (`verify`). Read `Runner` first, then `run_in_turn`.
+"""
+
+from lakehouse_sdk.transfer.runners.native import NativeRunner
+from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Runner, run_in_turn
+from lakehouse_sdk.transfer.runners.s5cmd import S5cmdRunner
+
+__all__ = ["Direction", "Leg", "NativeRunner", "Runner", "S5cmdRunner", "run_in_turn"]

@@ -1,0 +1,81 @@
+"""The one seam for execution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from lakehouse_sdk.config import S3Profile
+from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+
+
+class Direction(StrEnum):
+    """Which way bytes go."""
+
+    COPY = "copy"
+    """From bucket to bucket inside one server."""
+    UPLOAD = "upload"
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One way over one server that rows go; a strategy is one or two of them.
+
+    Attributes:
+        direction: Which way.
+        profile: The server and its credentials.
+        source_bucket: Bucket that is read, empty for an upload.
+        target_bucket: Bucket that is written, empty for a download.
+        headers: For an upload, by target key: content type and the like, metadata; what is not named is guessed.
+    """
+
+    direction: Direction
+    profile: S3Profile
+    source_bucket: str = ""
+    target_bucket: str = ""
+    headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+class Runner(Protocol):
+    """Carries out rows over one leg.
+
+    `run` takes rows lazily, a bounded number ahead, and yields exactly one outcome for each, in the order in which they end:
+    `done`, `failed`, `refused` (this runner cannot; nothing happened, or nothing that another attempt would not replace),
+    or `unknown` (begun when the run was cancelled). Closing the iterator early stops all work and leaves no process and no
+    open multipart upload. Local target files are written in place: the caller gives names that nobody looks at.
+    """
+
+    name: str
+
+    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+        """Carry out rows."""
+
+
+def run_in_turn(runners: Sequence[Runner], rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    """Give the rows to the first runner, what it refuses to the next, and so on; what all refuse is failed.
+
+    Yields one outcome for each row; the reason of a row that was refused on the way is kept where the last one fails too.
+    """
+    reasons: dict[str, str] = {}
+    waiting = rows
+    for runner in runners:
+        refused: list[PlannedObject] = []
+        for outcome in runner.run(waiting):
+            if outcome.status is Status.REFUSED:
+                refused.append(outcome.row)
+                reasons[outcome.row.target_key] = f"{outcome.runner}: {outcome.reason}"
+            else:
+                yield outcome
+        waiting = refused
+    for row in waiting:
+        yield Outcome(row, Status.FAILED, reasons[row.target_key])
+
+
+def find_mismatch(row: PlannedObject, actual: str) -> str:
+    """Why bytes with the SHA-256 `actual` must not be published as this row; empty where they may."""
+    if row.sha256 is None or row.sha256 == actual:
+        return ""
+    return f"SHA-256 is {actual}, wanted is {row.sha256}: not published"

@@ -1,0 +1,80 @@
+"""Plans and reports as tables: for a notebook's eye, and for pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from lakehouse_sdk.display import format_bytes, format_count, format_duration, html_card, html_table
+from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status, TransferPlan
+from lakehouse_sdk.transfer.report import TransferReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN_ROWS = 20
+
+
+def plan_to_html(plan: TransferPlan) -> str:
+    """A card with the totals, then the first rows to copy and all conflicts' beginnings."""
+    totals = plan.totals
+    facts = {
+        "to copy": f"{format_count(totals.copy_objects)} ({format_bytes(totals.copy_bytes)})",
+        "to skip": format_count(totals.skip_objects),
+        "conflicts": format_count(totals.conflict_objects),
+    }
+    shown = [*islice(plan.rows(Action.CONFLICT), _SHOWN_ROWS), *islice(plan.rows(Action.COPY), _SHOWN_ROWS)]
+    rows = [(row.action.value, row.relative_key, format_bytes(row.size_bytes), row.reason) for row in shown]
+    body = html_table(rows, ["action", "object", "size", "why"]) if rows else plan.summary
+    return str(html_card(f"{plan.source} → {plan.target}", facts, body, tone="warn" if totals.conflict_objects else ""))
+
+
+def report_to_html(report: TransferReport) -> str:
+    """A card with what happened and through where, then the failures."""
+    facts = {
+        "done": f"{format_count(report.count(Status.DONE))} ({format_bytes(report.bytes_copied)})",
+        "skipped": format_count(report.count(Status.SKIPPED)),
+        "failed": format_count(len(report.failures)),
+        "time": format_duration(report.seconds),
+        "through this machine": format_bytes(report.bytes_through_client),
+        "strategy": f"{report.strategy}: {report.strategy_reason}",
+        "s5cmd": f"{format_count(report.s5cmd_commands)} commands, {format_count(report.s5cmd_processes)} processes",
+        "own S3 requests": format_count(report.s3_requests),
+    }
+    rows = [(item.status.value, item.row.relative_key, item.reason) for item in report.failures[:_SHOWN_ROWS]]
+    body = html_table(rows, ["state", "object", "why"]) if rows else ""
+    return str(html_card(f"{report.source} → {report.target}", facts, body, tone="good" if report.ok else "bad"))
+
+
+def rows_to_pandas(rows: Iterable[PlannedObject]) -> pd.DataFrame:
+    """One line for each planned object."""
+    import pandas as pd  # noqa: PLC0415 (loads when it is asked for)
+
+    columns = ["relative_key", "source_key", "target_key", "size_bytes", "etag", "action", "reason", "sha256", "last_modified"]
+    lines = [
+        (*(getattr(row, name) for name in columns[:5]), row.action.value, row.reason, row.sha256, row.last_modified)
+        for row in rows
+    ]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def outcomes_to_pandas(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+    """One line for each outcome."""
+    import pandas as pd  # noqa: PLC0415 (loads when it is asked for)
+
+    columns = ["relative_key", "status", "reason", "runner", "size_bytes", "target_key", "sha256", "attempts"]
+    lines = [
+        (
+            item.row.relative_key,
+            item.status.value,
+            item.reason,
+            item.runner,
+            item.row.size_bytes,
+            item.row.target_key,
+            item.sha256,
+            item.attempts,
+        )
+        for item in outcomes
+    ]
+    return pd.DataFrame(lines, columns=columns)

@@ -1,0 +1,63 @@
+"""Which strategy fits two ends, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from lakehouse_sdk.errors import UsageError
+from lakehouse_sdk.transfer.ends import Ends
+from lakehouse_sdk.transfer.model import Outcome, PlannedObject
+
+StrategyName = Literal["auto", "direct", "staged"]
+
+
+class Strategy(Protocol):
+    """Carries out the rows of a plan that are to be copied."""
+
+    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+        """One outcome for each row, in the order in which they end; closing the iterator early leaves nothing behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A strategy and the reason for it, for people."""
+
+    name: Literal["direct", "staged"]
+    reason: str
+
+
+def choose_strategy(ends: Ends, wanted: StrategyName = "auto") -> Choice:
+    """The strategy that fits two ends, or the one that the caller forces where it is possible.
+
+    Raises:
+        UsageError: The forced strategy cannot join these ends.
+    """
+    fitting = _find_fitting(ends)
+    if wanted in {"auto", fitting.name}:
+        return fitting
+    source, target = ends.source.profile, ends.target.profile
+    if wanted == "staged":
+        if source is None or target is None:
+            raise UsageError("A local folder needs no staging.", hint="Leave the strategy to auto.")
+        return Choice("staged", "asked for, although one request could see both ends")
+    raise UsageError(
+        f"{ends.source.address} and {ends.target.address} cannot be joined directly: {fitting.reason}.",
+        hint="Leave the strategy to auto, or use staged.",
+    )
+
+
+def _find_fitting(ends: Ends) -> Choice:
+    source, target = ends.source.profile, ends.target.profile
+    if source is None:
+        return Choice("direct", "from a local folder each byte goes to the server once")
+    if target is None:
+        return Choice("direct", "into a local folder each byte comes from the server once")
+    if source.sees_same_server_as(target):
+        return Choice(
+            "direct", "one server and one credential see both ends, so the server copies and no byte passes this machine"
+        )
+    if source.resolved_endpoint_url == target.resolved_endpoint_url:
+        return Choice("staged", "the two ends are one server but need different credentials, which one request cannot carry")
+    return Choice("staged", "the two ends are different servers, and no server copies from another")

@@ -1,0 +1,162 @@
+"""Two legs through a capped temporary folder: the traditional way between two servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from lakehouse_sdk.errors import CapacityError, LakehouseError
+from lakehouse_sdk.parallel import map_ordered
+from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.ends import Ends
+from lakehouse_sdk.transfer.hashing import hash_path
+from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, S5cmdRunner, run_in_turn
+from lakehouse_sdk.transfer.runners.protocol import find_mismatch
+from lakehouse_sdk.transfer.staging import StagingFolder
+
+_SPARE_BYTES = 64 * 1024**2
+"""Left free on the staging disk: a machine whose temporary disk is full to the last byte stops working elsewhere."""
+_MAX_ROUND_OBJECTS = 10_000
+_INSPECTORS = 16
+
+
+@dataclass(slots=True)
+class _Round:
+    """What goes through the folder at once, and what does not fit into it at all."""
+
+    rows: list[PlannedObject] = field(default_factory=list)
+    size_bytes: int = 0
+    too_large: list[Outcome] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """One file in the folder after a look at it; `problem` is empty where it may go on."""
+
+    outcome: Outcome
+    sha256: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+class StagedStrategy:
+    """Download, hash, upload, in rounds that fit the cap; headers and metadata are carried over.
+
+    Bytes pass this machine twice: down, then up. The folder is removed however the run ends. A file whose size or wanted
+    SHA-256 is not as planned is not uploaded.
+
+    Args:
+        ends: Two S3 ends.
+        context: What the run shares.
+    """
+
+    def __init__(self, ends: Ends, context: RunContext) -> None:
+        self._ends = ends
+        self._context = context
+        self._held: PlannedObject | None = None
+
+    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+        """As `Strategy.run`."""
+        waiting = iter(rows)
+        with StagingFolder(self._context.settings.staging_dir) as folder:
+            while True:
+                batch = self._next_round(waiting, folder)
+                yield from batch.too_large
+                if not batch.rows:
+                    return
+                yield from self._carry(batch.rows, folder)
+                folder.clear()
+
+    def _next_round(self, waiting: Iterator[PlannedObject], folder: StagingFolder) -> _Round:
+        batch = _Round()
+        cap = self._context.settings.staging_max_bytes
+        room = min(cap, max(0, folder.free_bytes() - _SPARE_BYTES))
+        while len(batch.rows) < _MAX_ROUND_OBJECTS:
+            row, self._held = self._held or next(waiting, None), None
+            if row is None:
+                break
+            if row.size_bytes > room:
+                batch.too_large.append(Outcome(row, Status.FAILED, str(_too_large(row, cap, folder))))
+                continue
+            if batch.size_bytes + row.size_bytes > room:
+                self._held = row
+                break
+            batch.rows.append(row)
+            batch.size_bytes += row.size_bytes
+        return batch
+
+    def _carry(self, rows: list[PlannedObject], folder: StagingFolder) -> Iterator[Outcome]:
+        source, target = self._ends.source, self._ends.target
+        assert source.profile is not None  # noqa: S101 (choose_strategy stages between two servers only)
+        assert target.profile is not None  # noqa: S101
+        originals: dict[str, PlannedObject] = {}
+        down = Leg(Direction.DOWNLOAD, source.profile, source.bucket)
+        redirected = [self._redirect(row, folder.new_path(), originals) for row in rows]
+        ready: list[PlannedObject] = []
+        hashes: dict[str, str | None] = {}
+        headers: dict[str, Mapping[str, str]] = {}
+        for staged in self._inspect(self._walk(down, redirected), originals):
+            row = originals[staged.outcome.row.target_key]
+            if staged.problem or staged.outcome.status is not Status.DONE:
+                yield _not_staged(row, staged, folder)
+                continue
+            ready.append(PlannedObject(row.relative_key, staged.outcome.row.target_key, row.target_key, row.size_bytes))
+            hashes[row.target_key], headers[row.target_key] = staged.sha256, staged.headers
+        rested = sum(row.size_bytes for row in ready)
+        self._context.tally.peak_staging_bytes = max(self._context.tally.peak_staging_bytes, rested)
+        up = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers)
+        for outcome in self._walk(up, ready):
+            row = originals[outcome.row.source_key]
+            yield Outcome(row, outcome.status, outcome.reason, outcome.runner, outcome.etag, hashes[row.target_key])
+
+    def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+        return run_in_turn([S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)], rows)
+
+    @staticmethod
+    def _redirect(row: PlannedObject, path: str, originals: dict[str, PlannedObject]) -> PlannedObject:
+        originals[path] = row
+        return PlannedObject(row.relative_key, row.source_key, path, row.size_bytes, row.etag)
+
+    def _inspect(self, outcomes: Iterable[Outcome], originals: Mapping[str, PlannedObject]) -> Iterator[_Staged]:
+        """Look at every staged file in threads while the next ones arrive."""
+        with ThreadPoolExecutor(_INSPECTORS, thread_name_prefix="lakehouse-inspect") as pool:
+            look = partial(self._look, originals=originals)
+            yield from map_ordered(pool, look, outcomes, window=4 * _INSPECTORS)
+
+    def _look(self, outcome: Outcome, originals: Mapping[str, PlannedObject]) -> _Staged:
+        """Size and SHA-256 of a staged file, and the headers of its source, which must still be as planned."""
+        if outcome.status is not Status.DONE:
+            return _Staged(outcome)
+        row = originals[outcome.row.target_key]
+        source = self._ends.source
+        assert source.profile is not None  # noqa: S101 (as in _carry)
+        try:
+            info, headers = self._context.client(source.profile).get_details(source.bucket, row.source_key)
+            size_bytes, sha256 = hash_path(outcome.row.target_key)
+        except (LakehouseError, OSError) as error:
+            return _Staged(outcome, problem=str(error))
+        problem = find_mismatch(row, sha256)
+        if size_bytes != row.size_bytes or (row.etag and info.etag != row.etag):
+            problem = "the source changed since it was planned"
+        return _Staged(outcome, sha256, headers, problem)
+
+
+def _too_large(row: PlannedObject, cap: int, folder: StagingFolder) -> CapacityError:
+    if row.size_bytes <= cap:
+        return folder.full(row.size_bytes)
+    return CapacityError(
+        f"{row.size_bytes:,} bytes do not fit through the staging folder, which may hold {cap:,}.",
+        hint="Raise transfer.staging_max_bytes.",
+    )
+
+
+def _not_staged(row: PlannedObject, staged: _Staged, folder: StagingFolder) -> Outcome:
+    outcome = staged.outcome
+    status = Status.CANCELLED if outcome.status in {Status.UNKNOWN, Status.CANCELLED} else Status.FAILED
+    reason = staged.problem or outcome.reason
+    if "no space left" in reason.lower():
+        reason = str(folder.full(row.size_bytes))
+    return Outcome(row, status, reason, outcome.runner, sha256=staged.sha256)

@@ -1,0 +1,110 @@
+"""Nothing is believed until the target says it too.
+
+One listing of the stretch of keys that were written (a request for up to a thousand of them) confirms most; what it does not
+show is asked for one by one, because a server may hold an object that it does not list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import takewhile
+
+from lakehouse_sdk.errors import LakehouseError
+from lakehouse_sdk.parallel import map_ordered
+from lakehouse_sdk.storage import ObjectInfo, S3Client
+from lakehouse_sdk.transfer.etags import compare_etags
+from lakehouse_sdk.transfer.model import Outcome, Status
+
+_FEW = 4
+"""Up to so many objects, asking one by one takes no more requests than a listing might."""
+_STRANGERS = 1000
+"""Listed keys in a row that nobody wrote, after which the listing starts again at the next written one."""
+_AT_ONCE = 16
+
+
+def verify_s3(client: S3Client, bucket: str, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Outcomes of an S3 target as the target confirms them; order is kept.
+
+    `done` becomes `failed` where the object is missing, has another size or another MD5. `unknown` becomes `done` where the
+    ETag proves it, else `cancelled`. Objects whose ETag or SHA-256 the runner compared already are not asked for again.
+    """
+    kept = list(outcomes)
+    wanted = {outcome.row.target_key for outcome in kept if _needs_look(outcome)}
+    found = _find_all(client, bucket, sorted(wanted))
+    for outcome in kept:
+        key = outcome.row.target_key
+        yield _judge(outcome, found.get(key)) if key in wanted and _needs_look(outcome) else outcome
+
+
+def _needs_look(outcome: Outcome) -> bool:
+    if outcome.status is Status.DONE:
+        return not compare_etags(outcome.etag, outcome.row.etag)
+    return outcome.status is Status.UNKNOWN
+
+
+def _judge(outcome: Outcome, found: ObjectInfo | LakehouseError | None) -> Outcome:
+    row = outcome.row
+    if isinstance(found, LakehouseError):
+        return replace(outcome, status=Status.FAILED, reason=f"could not be verified: {found}")
+    if outcome.status is Status.UNKNOWN:
+        proven = found is not None and found.size_bytes == row.size_bytes and compare_etags(found.etag, row.etag)
+        return replace(outcome, status=Status.DONE, reason="") if proven else replace(outcome, status=Status.CANCELLED)
+    if found is None:
+        return replace(outcome, status=Status.FAILED, reason=f"{outcome.runner} said done, but the target does not have it")
+    if found.size_bytes != row.size_bytes:
+        reason = f"the target has {found.size_bytes:,} bytes, planned were {row.size_bytes:,}: changed since it was planned"
+        return replace(outcome, status=Status.FAILED, reason=reason)
+    if compare_etags(found.etag, row.etag) is False:
+        return replace(outcome, status=Status.FAILED, reason=f"the target has MD5 {found.etag}, planned was {row.etag}")
+    return outcome
+
+
+def _find_all(client: S3Client, bucket: str, keys: list[str]) -> dict[str, ObjectInfo | LakehouseError | None]:
+    found: dict[str, ObjectInfo | LakehouseError | None] = {}
+    if len(keys) > _FEW:
+        try:
+            found.update(_list_wanted(client, bucket, keys))
+        except LakehouseError:  # whoever may write need not be allowed to list
+            found.clear()
+    missing = [key for key in keys if key not in found]
+
+    def ask(key: str) -> ObjectInfo | LakehouseError | None:
+        try:
+            return client.find_info(bucket, key)
+        except LakehouseError as error:
+            return error
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found.update(zip(missing, map_ordered(pool, ask, missing, window=4 * _AT_ONCE), strict=True))
+    return found
+
+
+def _list_wanted(client: S3Client, bucket: str, keys: list[str]) -> Iterator[tuple[str, ObjectInfo]]:
+    """What a listing shows of sorted `keys`; stretches that hold none of them are leapt over."""
+    prefix = _common_prefix(keys[0], keys[-1])
+    position, start_after = 0, ""
+    while position < len(keys):
+        strangers = 0
+        for info in client.list_objects(bucket, prefix, start_after=start_after):
+            while position < len(keys) and keys[position] < info.key:
+                position += 1
+            if position == len(keys):
+                return
+            if info.key == keys[position]:
+                yield info.key, info
+                position += 1
+                strangers = 0
+            else:
+                strangers += 1
+                if strangers == _STRANGERS:
+                    break
+        else:
+            return
+        # Keys between this start and the wanted one may still be many; then the wanted one is asked for by itself.
+        start_after = max(keys[position][:-1], info.key)
+
+
+def _common_prefix(first: str, last: str) -> str:
+    return "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
