@@ -1,0 +1,68 @@
+"""Options for clients that bring their own S3."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import pprint
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from lakehouse_sdk.config import S3Profile, Settings, StorageOptions, load_settings, storage_options
+from lakehouse_sdk.errors import ConfigurationError, UsageError
+
+CLIENTS = ["dask", "duckdb", "fsspec", "obstore", "pandas", "polars", "pyarrow", "pyiceberg", "s3fs"]
+SECRETS = ("the-key", "the-secret", "the-token")
+
+
+@pytest.fixture
+def settings() -> Settings:
+    server = S3Profile(endpoint_url="http://h:1", access_key="the-key", secret_key="the-secret", session_token="the-token")
+    return load_settings(storage=server, profiles={"other": {**server.model_dump(), "endpoint_url": "http://other:2"}})
+
+
+def show_rich(options: StorageOptions) -> str:
+    text = StringIO()
+    Console(file=text, width=400).print(options)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("show", [repr, str, pprint.pformat, show_rich, "{}".format], ids=lambda show: show.__name__)
+def test_what_is_shown_masks_every_secret(settings: Settings, client: str, show: object) -> None:
+    shown = show(storage_options(settings, client))  # type: ignore[operator]
+    assert not [secret for secret in SECRETS if secret in shown]
+    assert "**********" in shown
+    assert "h:1" in shown
+
+
+@pytest.mark.parametrize("client", sorted(set(CLIENTS) - {"fsspec", "dask"}))
+def test_what_the_client_gets_is_a_dict_with_everything(settings: Settings, client: str) -> None:
+    options = storage_options(settings, client)
+    assert isinstance(options, dict)
+    assert set(SECRETS) < {value for value in options.values() if isinstance(value, str)}
+
+
+def test_a_copy_or_pickle_masks_too(settings: Settings) -> None:
+    options = storage_options(settings, "polars")
+    for again in (copy.copy(options), copy.deepcopy(options), pickle.loads(pickle.dumps(options))):
+        assert again == options
+        assert "the-secret" not in repr(again)
+
+
+def test_lakehouse_addresses_take_the_settings_themselves(settings: Settings) -> None:
+    assert storage_options(settings, "fsspec") == {"settings": settings}
+    assert storage_options(settings, "dask", profile="other") == {"settings": settings, "profile": "other"}
+
+
+def test_another_profile(settings: Settings) -> None:
+    assert storage_options(settings, "polars", profile="other")["aws_endpoint_url"] == "http://other:2"
+    with pytest.raises(ConfigurationError, match="no profile 'nobody'"):
+        storage_options(settings, "polars", profile="nobody")
+
+
+def test_an_unknown_client_lists_the_known_ones(settings: Settings) -> None:
+    with pytest.raises(UsageError, match=f"'excel'.*{', '.join(CLIENTS)}"):
+        storage_options(settings, "excel")
