@@ -24,6 +24,7 @@ from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, find_present
 from lakehouse_sdk.tables.datafiles import Rows
+from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
 from lakehouse_sdk.tables.schemas import LAYOUTS, QUALITY, QUARANTINE, TableLayout
 from lakehouse_sdk.tables.table import Table
@@ -101,7 +102,8 @@ class TableCatalog:
             NotFoundError: No such table; lists those that exist.
         """
         try:
-            return Table(name, self._catalog.load_table(name))
+            with storage_errors(self._catalog.properties):
+                return Table(name, self._catalog.load_table(name))
         except NoSuchTableError:
             known = self.list_tables()
             hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
@@ -114,10 +116,10 @@ class TableCatalog:
         """
         wanted = list(files)
         try:
-            quality = self._catalog.load_table(QUALITY)
+            with storage_errors(self._catalog.properties):
+                done = find_present(self._catalog.load_table(QUALITY), LAYOUTS[QUALITY], wanted)
         except NoSuchTableError:
             return wanted
-        done = find_present(quality, LAYOUTS[QUALITY], wanted)
         return [file for file in wanted if (file.key, file.sha256) not in done]
 
     def commit(self, batches: Iterable[CheckedBatch]) -> CommitReport:
@@ -135,16 +137,19 @@ class TableCatalog:
 
         Raises:
             TableError: Two revisions of one archive are in the same call, or a commit lost its race too often.
+            ConnectError, AccessError, StorageError: The lake cannot be read or written. Whatever is raised, also by `batches`:
+                a table that was not committed by then is as it was.
         """
         started, now = time.perf_counter(), datetime.now(UTC)
         pending: dict[str, PendingTable] = {}
         totals = _Totals()
 
         def add(name: str, file: SourceFile, rows: pa.Table) -> None:
-            if name not in pending:
-                layout = LAYOUTS[name]
-                pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
-            pending[name].add(Rows(file, rows))
+            with storage_errors(self._catalog.properties):
+                if name not in pending:
+                    layout = LAYOUTS[name]
+                    pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
+                pending[name].add(Rows(file, rows))
 
         try:
             for batch in batches:
@@ -154,7 +159,8 @@ class TableCatalog:
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
             order = sorted(pending, key=lambda name: (name == QUALITY, name == QUARANTINE, name))
-            tables = tuple(pending[name].commit() for name in order)
+            with storage_errors(self._catalog.properties):
+                tables = tuple(pending[name].commit() for name in order)
         except BaseException:
             for table in pending.values():
                 table.discard()

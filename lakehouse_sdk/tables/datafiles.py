@@ -10,6 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -113,12 +114,10 @@ def rewrite_without(table: Table, written: WrittenFile, dropped: set[SourceId], 
 
 
 def remove_files(table: Table, files: Iterable[WrittenFile]) -> None:
-    """Remove files that no snapshot knows; one that cannot be removed is left as an orphan, which readers never see."""
-    for written in files:
-        try:
+    """Remove files that no snapshot knows; where the storage refuses, they stay as orphans, which readers never see."""
+    with suppress(OSError):
+        for written in files:
             table.io.delete(written.path)
-        except OSError:
-            continue
 
 
 def _write_all(table: Table, groups: list[tuple[tuple[Any, ...], list[_Piece]]], ingested_at: datetime) -> list[WrittenFile]:

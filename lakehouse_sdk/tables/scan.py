@@ -14,6 +14,7 @@ import pyarrow as pa
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.filters import all_of, equals, one_of, within
+from lakehouse_sdk.tables.refusals import storage_errors
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,28 +68,28 @@ class TableScan:
 
     def plan(self) -> ScanPlan:
         """What would be read; no data file is opened."""
-        tasks = [task.file for task in self._scan(self.columns).plan_files()]
-        whole = self._source.scan(snapshot_id=self.snapshot_id)
+        with storage_errors(self._source.io.properties):
+            tasks = [task.file for task in self._scan(self.columns).plan_files()]
+            whole = list(self._source.scan(snapshot_id=self.snapshot_id).plan_files())
         return ScanPlan(
             files=len(tasks),
-            files_in_table=sum(1 for _ in whole.plan_files()),
+            files_in_table=len(whole),
             size_bytes=sum(file.file_size_in_bytes for file in tasks),
             row_count=sum(file.record_count for file in tasks),
         )
 
     def count(self) -> int:
         """Number of rows; from metadata where a file matches as a whole."""
-        return self._scan(self.columns).count()
+        with storage_errors(self._source.io.properties):
+            return self._scan(self.columns).count()
 
     def head(self, rows: int = 10) -> pa.Table:
         """A few rows as an Arrow table: those that come to hand first, so that as little as possible is read."""
-        found = self._scan(self._needed, limit=rows).to_arrow()
-        return _sorted(found, self._order).select(list(self.columns))
+        return self._read(limit=rows)
 
     def to_arrow(self) -> pa.Table:
         """All rows as an Arrow table, in memory; times are `timestamp[us, tz=UTC]`."""
-        rows = self._scan(self._needed).to_arrow()
-        return _sorted(rows, self._order).select(list(self.columns))
+        return self._read()
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a pandas frame with a plain index; times are aware UTC."""
@@ -117,10 +118,12 @@ class TableScan:
         target.register(view, self.to_arrow())
         return target.view(view)
 
-    @property
-    def _needed(self) -> tuple[str, ...]:
-        """What is read: the columns of the result, and those that order it."""
-        return tuple(dict.fromkeys((*self.columns, *self._order)))
+    def _read(self, limit: int | None = None) -> pa.Table:
+        """Matching rows in order; the columns that order them are read too, and dropped again."""
+        needed = tuple(dict.fromkeys((*self.columns, *self._order)))
+        with storage_errors(self._source.io.properties):
+            rows = self._scan(needed, limit).to_arrow()
+        return _sorted(rows, self._order).select(list(self.columns))
 
     def _scan(self, columns: tuple[str, ...], limit: int | None = None) -> DataScan:
         return self._source.scan(self._filter, columns, snapshot_id=self.snapshot_id, limit=limit)
@@ -152,7 +155,8 @@ def build_scan(
     wanted = (symbols,) if isinstance(symbols, str) else None if symbols is None else tuple(symbols)
     if wanted is not None:
         _check_columns(name, ("symbol",), known)
-        _check_symbols(source, name, wanted, snapshot_id)
+        with storage_errors(source.io.properties):
+            _check_symbols(source, name, wanted, snapshot_id)
         parts.append(one_of("symbol", wanted))
     first, last = _instant("start", start), _instant("end", end)
     if first or last:

@@ -1,0 +1,51 @@
+"""Arrow's errors about the lake's storage, as the SDK's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError, StorageError
+
+_UNREACHABLE = ("NETWORK_CONNECTION", "curlCode")
+_REFUSED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE")
+
+
+@contextmanager
+def storage_errors(properties: Mapping[str, Any]) -> Iterator[None]:
+    """Translate what Arrow raises while it reads or writes the files of a table.
+
+    Args:
+        properties: Of the table's FileIO; they name the endpoint.
+
+    Raises:
+        ConnectError: The server does not answer.
+        AccessError: It refuses the credentials or the action.
+        NotFoundError: A bucket or file that the catalogue names is gone.
+        StorageError: Anything else it said.
+    """
+    try:
+        yield
+    except LakehouseError:
+        raise
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"A file that the catalogue names is not in the storage: {_detail(error)}.",
+            hint="Bucket or objects were deleted behind the catalogue; build again into a new bucket and catalogue.",
+        ) from error
+    except OSError as error:
+        raise _translate(error, properties.get("s3.endpoint", "the storage server")) from error
+
+
+def _translate(error: OSError, endpoint: object) -> LakehouseError:
+    text = str(error)
+    if any(mark in text for mark in _UNREACHABLE):
+        return ConnectError(f"No answer from {endpoint} while a table was read or written.", hint="Is the server running?")
+    if isinstance(error, PermissionError) or any(mark in text for mark in _REFUSED):
+        return AccessError(f"{endpoint} refused access to a table's files: {_detail(error)}.", hint="Check the credentials.")
+    return StorageError(f"{endpoint} failed while a table was read or written: {_detail(error)}.")
+
+
+def _detail(error: OSError) -> str:
+    return str(error).strip().rstrip(".")[:300]

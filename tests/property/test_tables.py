@@ -1,0 +1,116 @@
+"""Whatever happens to a file, its rows add up, good rows survive untouched, and both ways of reading agree."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_archives import DAY, KLINE_HEADER, agg_trade, agg_trades_archive, csv_of, epoch_ms, kline, kline_file, klines_archive
+
+from lakehouse_sdk.tables import get_format, parse_archive, validate
+from lakehouse_sdk.tables import parse as parse_module
+from lakehouse_sdk.tables.lines import read_lines
+
+_price = st.decimals(min_value="0.00000001", max_value="99999999", places=8, allow_nan=False)
+_amount = st.decimals(min_value="0.00000001", max_value="9999999", places=8, allow_nan=False)
+_trade = st.tuples(_price, _amount, st.booleans(), st.integers(0, 86_399_999))
+
+
+@given(trades=st.lists(_trade, max_size=40), spelling=st.sampled_from([str, str.lower, str.upper]), us=st.booleans())
+def test_trades_round_trip(trades: list[tuple[object, object, bool, int]], spelling: object, us: bool) -> None:
+    """CSV → rows gives back every value: prices to the last bit that float64 has, times exactly."""
+    trades = sorted(trades, key=lambda trade: trade[3])
+    lines = [
+        agg_trade(
+            i,
+            price=price,
+            quantity=quantity,
+            is_buyer_maker=spelling(str(maker)),  # type: ignore[operator]
+            transact_time=(epoch_ms(DAY) + offset) * (1000 if us else 1),
+        )
+        for i, (price, quantity, maker, offset) in enumerate(trades)
+    ]
+    batch = validate(parse_archive(*agg_trades_archive(lines)))
+    assert (batch.rows_in, batch.rows_accepted) == (len(trades), len(trades))
+    for row, (price, quantity, maker, offset) in zip(batch.accepted.to_pylist(), trades, strict=True):
+        assert row["price"] == float(str(price))
+        assert row["quantity"] == float(str(quantity))
+        assert row["is_buyer_maker"] is maker
+        assert row["transact_time"] == DAY + timedelta(milliseconds=offset)
+
+
+_EDITS = ("drop", "double", "truncate", "garble", "extend", "blank", "insert", "swap", "nul", "sign")
+
+
+def _mutate(lines: list[str], seed: int, edits: list[str]) -> list[str]:
+    """Apply random edits to random lines."""
+    rng = random.Random(seed)
+    lines = list(lines)
+    for edit in edits:
+        at = rng.randrange(len(lines)) if lines else 0
+        line = lines[at] if lines else ""
+        position = rng.randrange(len(line) + 1)
+        changed = {
+            "truncate": line[:position],
+            "garble": line[:position] + rng.choice(",x\"'- .e\t;é0") + line[position + 1 :],
+            "extend": f"{line},{rng.randrange(10)}",
+            "blank": "",
+            "nul": f"{line[:position]}\0{line[position:]}",
+            "sign": line.replace(",", ",-", 1),
+        }
+        if edit in changed and lines:
+            lines[at] = changed[edit]
+        elif edit == "drop" and lines:
+            del lines[at]
+        elif edit == "swap" and lines:
+            other = rng.randrange(len(lines))
+            lines[at], lines[other] = lines[other], lines[at]
+        elif edit in {"double", "insert"}:
+            lines.insert(at, line)
+    return lines
+
+
+@settings(max_examples=150)
+@given(
+    seed=st.integers(0, 2**32),
+    edits=st.lists(st.sampled_from(_EDITS), max_size=12),
+    header=st.booleans(),
+    newline=st.sampled_from(["\n", "\r\n"]),
+)
+def test_rows_always_add_up(seed: int, edits: list[str], header: bool, newline: str) -> None:
+    lines = _mutate([kline(i) for i in range(30)], seed, edits)
+    csv = csv_of([*([KLINE_HEADER] if header else []), *lines], newline)
+    batch = validate(parse_archive(*klines_archive(csv)))
+    assert batch.defect is None
+    published = [line for line in lines if line.strip()]
+    assert batch.rows_in == len(published)
+    assert batch.rows_in == batch.rows_accepted + batch.rows_duplicate + batch.rows_quarantined
+    assert sum(batch.rejects.values()) == batch.rows_quarantined
+    quarantined = batch.quarantined["line"].to_list()
+    assert len(set(quarantined)) == len(quarantined)
+    assert len(set(batch.accepted["open_time"].to_pylist())) == batch.rows_accepted
+    for line, text in batch.quarantined.select("line", "text").iter_rows():
+        assert text == lines[line - 1 - header]
+
+
+@settings(max_examples=150)
+@given(seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(_EDITS), max_size=6))
+def test_the_quick_reading_accepts_nothing_that_the_exact_one_refuses(seed: int, edits: list[str]) -> None:
+    spec = get_format("binance", "um", "aggTrades")
+    body = csv_of(_mutate([agg_trade(i) for i in range(20)], seed, edits))
+    fast = parse_module._read_fast(body, 1, spec)
+    slow, rejected = read_lines(body, 1, spec)
+    if fast is not None:
+        assert rejected.is_empty()
+        assert fast.equals(slow)
+
+
+@given(data=st.binary(max_size=300))
+def test_no_bytes_are_a_crash(data: bytes) -> None:
+    """As the archive itself, and as the CSV within."""
+    assert validate(parse_archive(*klines_archive(data))).rows_accepted == 0
+    defect = parse_archive(data, kline_file(data)).defect
+    assert defect is not None
+    assert defect.reason.startswith("zip-")
