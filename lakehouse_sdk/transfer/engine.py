@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from lakehouse_sdk.config import Settings
@@ -14,7 +14,7 @@ from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import End, Ends, check_apart, resolve_ends
-from lakehouse_sdk.transfer.listing import list_folder, list_s3
+from lakehouse_sdk.transfer.listing import find_empty_reason, list_folder, list_s3
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status, TransferPlan
 from lakehouse_sdk.transfer.plan import Entry, OutOfOrderError, plan_to_folder, plan_to_s3
 from lakehouse_sdk.transfer.report import TransferReport
@@ -62,9 +62,11 @@ def plan_transfer(
         observer(StageStarted("plan", f"{ends.source.address} → {ends.target.address}"))
     with RunContext(settings.transfer) as context:
         try:
-            plan = TransferPlan(ends.source.address, ends.target.address, _plan_rows(ends, context, sort=False))
+            rows = tuple(_plan_rows(ends, context, sort=False))
         except OutOfOrderError:  # an odd server; its listings have to be held and sorted
-            plan = TransferPlan(ends.source.address, ends.target.address, _plan_rows(ends, context, sort=True))
+            rows = tuple(_plan_rows(ends, context, sort=True))
+        note = "" if rows else _find_empty_reason(ends.source, context)
+        plan = TransferPlan(ends.source.address, ends.target.address, rows, note=note)
     if observer is not ignore_events:
         observer(StageFinished("plan", time.monotonic() - started_s, plan.summary))
     return plan
@@ -77,6 +79,13 @@ def _plan_rows(ends: Ends, context: RunContext, *, sort: bool) -> Iterator[Plann
     if ends.target.profile is None:
         return plan_to_folder(source, target, ends.target.folder)
     return plan_to_s3(source, target, ends.target.prefix)
+
+
+def _find_empty_reason(source: End, context: RunContext) -> str:
+    if source.profile is None:
+        return f"the folder {source.folder!r} holds no file"
+    client = context.client(source.profile)
+    return f"{source.address}: {find_empty_reason(client, source.bucket, source.prefix)}"
 
 
 def _list(end: End, context: RunContext) -> Iterator[Entry]:
@@ -150,15 +159,10 @@ def _check_target(target: End, context: RunContext) -> None:
 
 def _copy(rows: Iterable[PlannedObject], ends: Ends, choice: Choice, context: RunContext, progress: _Progress) -> list[Outcome]:
     moved: list[Outcome] = []
-    running = _STRATEGIES[choice.name](ends, context).run(rows)
-    try:
+    with closing(_STRATEGIES[choice.name](ends, context).run(rows)) as running:
         for outcome in running:
             moved.append(outcome)
             progress.add(outcome)
-    finally:
-        close = getattr(running, "close", None)  # a generator: its processes and folders end with it
-        if close is not None:
-            close()
     if ends.target.profile is None:
         return moved
     client: S3Client = context.client(ends.target.profile)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from stat import S_ISREG
 
-from lakehouse_sdk.errors import AccessError, NotFoundError, StorageError
+from lakehouse_sdk.errors import AccessError, LakehouseError, NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.plan import Entry
 from lakehouse_sdk.transfer.staging import is_staging_name
@@ -70,11 +71,10 @@ def _entry(item: os.DirEntry[str], name: str) -> Entry:
 def find_empty_reason(client: S3Client, bucket: str, prefix: str) -> str:
     """Why nothing is below a prefix, for people: it may be the key of one object."""
     key = prefix.removesuffix("/")
-    try:
-        found = client.find_info(bucket, key) if key else None
-    except StorageError:
-        found = None
-    return f"{key!r} is one object, not a prefix" if found else "there is no object below it"
+    with suppress(LakehouseError):  # whoever may list need not be allowed to read
+        if key and client.find_info(bucket, key) is not None:
+            return f"{key!r} is one object, not a prefix; copy copies single objects"
+    return "there is no object below it"
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)

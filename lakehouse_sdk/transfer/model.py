@@ -118,11 +118,13 @@ class TransferPlan:
         source: Prefix or folder that is read.
         target: Prefix or folder that is written.
         totals: How much it is.
+        note: Why there is nothing to do, where there is no row; for people.
     """
 
-    def __init__(self, source: Address, target: Address, rows: Iterable[PlannedObject]) -> None:
+    def __init__(self, source: Address, target: Address, rows: Iterable[PlannedObject], *, note: str = "") -> None:
         self.source = source
         self.target = target
+        self.note = note
         self._rows = tuple(rows)
         self.totals = count_rows(self._rows)
 
@@ -149,7 +151,7 @@ class TransferPlan:
         """One line for people."""
         totals = self.totals
         if not totals.objects:
-            return f"Nothing to do: there is no object below {self.source}."
+            return f"Nothing to do: {self.note or 'the plan has no rows'}."
         text = f"{totals.copy_objects:,} to copy ({totals.copy_bytes:,} bytes), {totals.skip_objects:,} to skip"
         return f"{text}, {totals.conflict_objects:,} in conflict." if totals.conflict_objects else f"{text}."
 

@@ -74,11 +74,12 @@ def plan_to_folder(source: Iterable[Entry], target: Iterable[Entry], folder: str
         OutOfOrderError: One of the listings is not in the order of its names.
     """
     entries, existing_entries = list(source), list(target)
-    conflicts = find_folder_conflicts((entry.name for entry in entries), (entry.name for entry in existing_entries))
+    names = (entry.name for entry in entries if not _is_marker(entry))
+    conflicts = find_folder_conflicts(names, (entry.name for entry in existing_entries))
     for entry, existing in merge(entries, existing_entries):
         if entry is None:
             continue
-        if entry.name.endswith("/") and not entry.size_bytes:
+        if _is_marker(entry):
             action, reason = Action.SKIP, "a folder marker: folders appear with their files"
         elif entry.name in conflicts:
             action, reason = Action.CONFLICT, conflicts[entry.name]
@@ -211,8 +212,7 @@ def find_folder_conflicts(names: Iterable[str], existing: Iterable[str]) -> Mapp
     """
     conflicts: dict[str, str] = {}
     holders: dict[str, set[str]] = {}
-    wanted = [name for name in names if not _is_marker(name)]
-    for name in wanted:
+    for name in names:
         obstacle = _find_path_obstacle(name)
         if obstacle:
             conflicts[name] = obstacle
@@ -238,8 +238,8 @@ def _parents(name: str) -> Iterator[str]:
         yield name
 
 
-def _is_marker(name: str) -> bool:
-    return name.endswith("/")
+def _is_marker(entry: Entry) -> bool:
+    return not entry.size_bytes and entry.name.endswith("/")
 
 
 def _fold(name: str) -> str:

@@ -5,7 +5,7 @@ choosing a strategy, believing an outcome (`verify`). Read `Runner` first, then 
 """
 
 from lakehouse_sdk.transfer.runners.native import NativeRunner
-from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Runner, run_in_turn
+from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, Runner, run_in_turn
 from lakehouse_sdk.transfer.runners.s5cmd import S5cmdRunner
 
-__all__ = ["Direction", "Leg", "NativeRunner", "Runner", "S5cmdRunner", "run_in_turn"]
+__all__ = ["Direction", "Leg", "NativeRunner", "Outcomes", "Runner", "S5cmdRunner", "run_in_turn"]

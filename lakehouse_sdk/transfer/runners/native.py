@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from io import FileIO
@@ -20,7 +20,7 @@ from lakehouse_sdk.errors import ConnectError, IntegrityError, LakehouseError
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.hashing import READ_BYTES, hash_file
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, find_mismatch
+from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_mismatch
 
 INCOMING_PREFIX = "_incoming/"
 _MAX_SINGLE_BYTES = 5 * 1024**3
@@ -50,7 +50,7 @@ class NativeRunner:
         self._lock = Lock()
         self._abandoned = False
 
-    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """As `Runner.run`; after a cancel, what has not begun is `cancelled`."""
         waiting = iter(rows)
         first = next(waiting, None)

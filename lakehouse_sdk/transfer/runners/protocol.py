@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -39,6 +40,10 @@ class Leg:
     headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
+Outcomes = Generator[Outcome, None, None]
+"""Outcomes as they come; closing it early stops the work behind it."""
+
+
 class Runner(Protocol):
     """Carries out rows over one leg.
 
@@ -50,11 +55,11 @@ class Runner(Protocol):
 
     name: str
 
-    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """Carry out rows."""
 
 
-def run_in_turn(runners: Sequence[Runner], rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+def run_in_turn(runners: Sequence[Runner], rows: Iterable[PlannedObject]) -> Outcomes:
     """Give the rows to the first runner, what it refuses to the next, and so on; what all refuse is failed.
 
     Yields one outcome for each row; the reason of a row that was refused on the way is kept where the last one fails too.
@@ -63,12 +68,13 @@ def run_in_turn(runners: Sequence[Runner], rows: Iterable[PlannedObject]) -> Ite
     waiting = rows
     for runner in runners:
         refused: list[PlannedObject] = []
-        for outcome in runner.run(waiting):
-            if outcome.status is Status.REFUSED:
-                refused.append(outcome.row)
-                reasons[outcome.row.target_key] = f"{outcome.runner}: {outcome.reason}"
-            else:
-                yield outcome
+        with closing(runner.run(waiting)) as outcomes:
+            for outcome in outcomes:
+                if outcome.status is Status.REFUSED:
+                    refused.append(outcome.row)
+                    reasons[outcome.row.target_key] = f"{outcome.runner}: {outcome.reason}"
+                else:
+                    yield outcome
         waiting = refused
     for row in waiting:
         yield Outcome(row, Status.FAILED, reasons[row.target_key])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.transfer.ends import Ends
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject
+from lakehouse_sdk.transfer.model import PlannedObject
+from lakehouse_sdk.transfer.runners import Outcomes
 
 StrategyName = Literal["auto", "direct", "staged"]
 
@@ -16,7 +17,7 @@ StrategyName = Literal["auto", "direct", "staged"]
 class Strategy(Protocol):
     """Carries out the rows of a plan that are to be copied."""
 
-    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """One outcome for each row, in the order in which they end; closing the iterator early leaves nothing behind."""
 
 

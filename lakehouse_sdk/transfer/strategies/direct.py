@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import Ends
 from lakehouse_sdk.transfer.hashing import hash_path
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, S5cmdRunner, run_in_turn
+from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, Outcomes, S5cmdRunner, run_in_turn
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 from lakehouse_sdk.transfer.staging import StagingFolder, publish_file
 
@@ -29,7 +30,7 @@ class DirectStrategy:
         self._ends = ends
         self._context = context
 
-    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """As `Strategy.run`."""
         source, target = self._ends.source, self._ends.target
         if target.profile is None:
@@ -40,15 +41,16 @@ class DirectStrategy:
             return self._walk(Leg(Direction.UPLOAD, target.profile, "", target.bucket), rows)
         return self._walk(Leg(Direction.COPY, target.profile, source.bucket, target.bucket), rows)
 
-    def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Outcomes:
         return run_in_turn([S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)], rows)
 
-    def _download(self, leg: Leg, root: str, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def _download(self, leg: Leg, root: str, rows: Iterable[PlannedObject]) -> Outcomes:
         """Bring each file to a staging folder inside the target, so that it can be renamed into place."""
         with StagingFolder(Path(root or "/")) as folder:
             publisher = _Publisher(folder, root)
-            for outcome in self._walk(leg, publisher.redirect(rows)):
-                yield publisher.finish(outcome)
+            with closing(self._walk(leg, publisher.redirect(rows))) as outcomes:
+                for outcome in outcomes:
+                    yield publisher.finish(outcome)
             yield from publisher.refused
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +14,7 @@ from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import Ends
 from lakehouse_sdk.transfer.hashing import hash_path
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, S5cmdRunner, run_in_turn
+from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, Outcomes, S5cmdRunner, run_in_turn
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 from lakehouse_sdk.transfer.staging import StagingFolder
 
@@ -41,6 +42,11 @@ class _Staged:
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
 
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.outcome.row.target_key
+
 
 class StagedStrategy:
     """Download, hash, upload, in rounds that fit the cap; headers and metadata are carried over.
@@ -58,7 +64,7 @@ class StagedStrategy:
         self._context = context
         self._held: PlannedObject | None = None
 
-    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """As `Strategy.run`."""
         waiting = iter(rows)
         with StagingFolder(self._context.settings.staging_dir) as folder:
@@ -88,43 +94,52 @@ class StagedStrategy:
             batch.size_bytes += row.size_bytes
         return batch
 
-    def _carry(self, rows: list[PlannedObject], folder: StagingFolder) -> Iterator[Outcome]:
-        source, target = self._ends.source, self._ends.target
-        assert source.profile is not None  # noqa: S101 (choose_strategy stages between two servers only)
-        assert target.profile is not None  # noqa: S101
+    def _carry(self, rows: list[PlannedObject], folder: StagingFolder) -> Outcomes:
+        """One round: all its rows down, looked at, and up again."""
         originals: dict[str, PlannedObject] = {}
-        down = Leg(Direction.DOWNLOAD, source.profile, source.bucket)
-        redirected = [self._redirect(row, folder.new_path(), originals) for row in rows]
-        ready: list[PlannedObject] = []
-        hashes: dict[str, str | None] = {}
-        headers: dict[str, Mapping[str, str]] = {}
-        for staged in self._inspect(self._walk(down, redirected), originals):
-            row = originals[staged.outcome.row.target_key]
-            if staged.problem or staged.outcome.status is not Status.DONE:
-                yield _not_staged(row, staged, folder)
-                continue
-            ready.append(PlannedObject(row.relative_key, staged.outcome.row.target_key, row.target_key, row.size_bytes))
-            hashes[row.target_key], headers[row.target_key] = staged.sha256, staged.headers
-        rested = sum(row.size_bytes for row in ready)
+        ready: list[_Staged] = []
+        with closing(self._download(rows, folder, originals)) as inspected:
+            for staged in inspected:
+                if staged.problem or staged.outcome.status is not Status.DONE:
+                    yield _not_staged(originals[staged.path], staged, folder)
+                else:
+                    ready.append(staged)
+        rested = sum(originals[staged.path].size_bytes for staged in ready)
         self._context.tally.peak_staging_bytes = max(self._context.tally.peak_staging_bytes, rested)
-        up = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers)
-        for outcome in self._walk(up, ready):
-            row = originals[outcome.row.source_key]
-            yield Outcome(row, outcome.status, outcome.reason, outcome.runner, outcome.etag, hashes[row.target_key])
+        yield from self._upload(ready, originals)
 
-    def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def _download(
+        self, rows: list[PlannedObject], folder: StagingFolder, originals: dict[str, PlannedObject]
+    ) -> Generator[_Staged, None, None]:
+        """Rows into numbered files, each looked at in a thread while the next ones arrive."""
+        source = self._ends.source
+        assert source.profile is not None  # noqa: S101 (choose_strategy stages between two servers only)
+        redirected = []
+        for row in rows:
+            path = folder.new_path()
+            originals[path] = row
+            redirected.append(PlannedObject(row.relative_key, row.source_key, path, row.size_bytes, row.etag))
+        walk = self._walk(Leg(Direction.DOWNLOAD, source.profile, source.bucket), redirected)
+        look = partial(self._look, originals=originals)
+        with closing(walk), ThreadPoolExecutor(_INSPECTORS, thread_name_prefix="lakehouse-inspect") as pool:
+            yield from map_ordered(pool, look, walk, window=4 * _INSPECTORS)
+
+    def _upload(self, ready: list[_Staged], originals: Mapping[str, PlannedObject]) -> Outcomes:
+        target = self._ends.target
+        assert target.profile is not None  # noqa: S101 (choose_strategy stages between two servers only)
+        headers = {originals[staged.path].target_key: staged.headers for staged in ready}
+        hashes = {staged.path: staged.sha256 for staged in ready}
+        rows = []
+        for path in hashes:
+            row = originals[path]
+            rows.append(PlannedObject(row.relative_key, path, row.target_key, row.size_bytes))
+        with closing(self._walk(Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers), rows)) as outcomes:
+            for outcome in outcomes:
+                path = outcome.row.source_key
+                yield Outcome(originals[path], outcome.status, outcome.reason, outcome.runner, outcome.etag, hashes[path])
+
+    def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Outcomes:
         return run_in_turn([S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)], rows)
-
-    @staticmethod
-    def _redirect(row: PlannedObject, path: str, originals: dict[str, PlannedObject]) -> PlannedObject:
-        originals[path] = row
-        return PlannedObject(row.relative_key, row.source_key, path, row.size_bytes, row.etag)
-
-    def _inspect(self, outcomes: Iterable[Outcome], originals: Mapping[str, PlannedObject]) -> Iterator[_Staged]:
-        """Look at every staged file in threads while the next ones arrive."""
-        with ThreadPoolExecutor(_INSPECTORS, thread_name_prefix="lakehouse-inspect") as pool:
-            look = partial(self._look, originals=originals)
-            yield from map_ordered(pool, look, outcomes, window=4 * _INSPECTORS)
 
     def _look(self, outcome: Outcome, originals: Mapping[str, PlannedObject]) -> _Staged:
         """Size and SHA-256 of a staged file, and the headers of its source, which must still be as planned."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners.protocol import Direction, Leg
+from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes
 from lakehouse_sdk.transfer.runners.s5cmd.lines import (
     Answer,
     Lines,
@@ -64,7 +64,7 @@ class S5cmdRunner:
             return "s5cmd addresses this endpoint by path only"
         return ""
 
-    def run(self, rows: Iterable[PlannedObject]) -> Iterator[Outcome]:
+    def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """As `Runner.run`; after a cancel, what was fed is `unknown` and the rest `cancelled`."""
         waiting = iter(rows)
         try:
@@ -99,11 +99,18 @@ class S5cmdRunner:
         return refused, True
 
     def _feed(self, row: PlannedObject) -> str:
-        text, line = self._lines.write(row)
+        try:
+            text, line = self._lines.write(row)
+        except UnicodeEncodeError:
+            return "its name is not UTF-8"
         if text in self._outstanding:  # "a b" + "c" and "a" + "b c" are one text; answers could not be told apart
             return "its name and another's read the same in s5cmd's answers"
         if self._process is None:
-            self._process = self._start()
+            try:
+                self._process = self._start()
+            except OSError as error:
+                self._gone = f"s5cmd does not start: {error}"
+                return self._gone
         self._process.feed(line)
         self._outstanding[text] = row
         self._context.tally.s5cmd_commands += 1
@@ -124,6 +131,9 @@ class S5cmdRunner:
             text = find_row(answer, self._outstanding) if answer else None
             if answer is not None and text is not None:
                 yield self._judge(self._outstanding.pop(text), answer)
+            elif answer is not None:  # whose answer it is will show when the process ended: what is left was not answered
+                self._gone = f"s5cmd answered something else: {answer.text!r} {answer.error}"
+                process.finish()
         if process.ended or self._unreachable > 2 * self._context.settings.max_concurrent:
             self._gone = self._gone or ("s5cmd ended early" if process.ended else "s5cmd reached no server")
             left = list(self._outstanding.values())

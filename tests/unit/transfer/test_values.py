@@ -1,0 +1,166 @@
+"""Plans and reports as values: totals, sums, errors, tables."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lakehouse_sdk.config import S3Profile, Settings, load_settings
+from lakehouse_sdk.errors import TransferError, UsageError
+from lakehouse_sdk.transfer import (
+    Action,
+    CancelToken,
+    Outcome,
+    PlannedObject,
+    Status,
+    TransferPlan,
+    TransferReport,
+    plan_transfer,
+)
+from lakehouse_sdk.transfer.ends import resolve_ends
+from lakehouse_sdk.transfer.strategies import choose_strategy
+from lakehouse_sdk.uris import LocalAddress, S3Address
+
+SOURCE, TARGET = S3Address("from", "a"), S3Address("to", "b")
+
+
+@pytest.fixture
+def offline() -> Settings:
+    one = S3Profile(endpoint_url="http://127.0.0.1:1", access_key="one", secret_key="secret-one")
+    two = S3Profile(endpoint_url="http://127.0.0.1:2", access_key="two", secret_key="secret-two")
+    public = S3Profile(endpoint_url="http://127.0.0.1:1", anonymous=True)
+    return load_settings(storage=one, profiles={"two": two, "public": public})
+
+
+def row(key: str, size: int = 10, action: Action = Action.COPY, reason: str = "") -> PlannedObject:
+    return PlannedObject(key, f"a/{key}", f"b/{key}", size, "", action, reason, None, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def report(*outcomes: Outcome, cancelled: bool = False) -> TransferReport:
+    return TransferReport(SOURCE, TARGET, "direct", "because", outcomes, 1.5, bytes_copied=10, cancelled=cancelled)
+
+
+class TestPlan:
+    plan = TransferPlan.from_rows(SOURCE, TARGET, [row("x"), row("y", 5, Action.SKIP), row("<z>", 1, Action.CONFLICT, "why")])
+
+    def test_totals_add_up(self):
+        totals = self.plan.totals
+        assert (totals.objects, totals.copy_objects, totals.copy_bytes, totals.skip_objects, totals.skip_bytes) == (
+            3,
+            1,
+            10,
+            1,
+            5,
+        )
+        assert totals.conflict_objects == 1
+        assert len(self.plan) == 3
+        assert [item.relative_key for item in self.plan] == ["x", "y", "<z>"]
+        assert [item.relative_key for item in self.plan.rows(Action.SKIP)] == ["y"]
+
+    def test_it_says_what_it_is(self):
+        assert "1 to copy (10 bytes), 1 to skip, 1 in conflict" in repr(self.plan)
+        assert json.dumps(self.plan.to_dict())
+        html = self.plan._repr_html_()
+        assert "&lt;z&gt;" in html
+        assert "<z>" not in html
+
+    def test_an_empty_plan_says_so(self):
+        plan = TransferPlan(SOURCE, TARGET, [], note="there is nothing")
+        assert plan.summary == "Nothing to do: there is nothing."
+        assert "there is nothing" in plan._repr_html_()
+        assert len(plan) == 0
+        assert plan.to_pandas().empty
+
+    def test_as_a_frame(self):
+        frame = self.plan.to_pandas()
+        assert list(frame["action"]) == ["copy", "skip", "conflict"]
+        assert frame["size_bytes"].sum() == 16
+
+
+class TestReport:
+    good = report(Outcome(row("x"), Status.DONE, runner="s5cmd"), Outcome(row("y"), Status.SKIPPED))
+    bad = report(
+        *(Outcome(row(f"k{i}"), Status.FAILED, "denied") for i in range(8)), Outcome(row("c"), Status.CONFLICT, "twice")
+    )
+
+    def test_good(self):
+        assert self.good.ok
+        assert self.good.failures == ()
+        self.good.raise_for_failures()
+        assert "1 done, 1 skipped" in repr(self.good)
+
+    def test_bad_raises_with_the_first_few_objects(self):
+        assert not self.bad.ok
+        with pytest.raises(TransferError, match=r"9 of 9 .*'k0': denied.* and 4 more") as error:
+            self.bad.raise_for_failures()
+        assert error.value.hint
+
+    def test_a_cancelled_one_is_not_ok(self):
+        stopped = report(Outcome(row("x"), Status.CANCELLED), cancelled=True)
+        with pytest.raises(TransferError, match="was cancelled"):
+            stopped.raise_for_failures()
+
+    def test_as_values(self):
+        values = json.loads(json.dumps(self.bad.to_dict()))
+        assert values["objects"] == {"done": 0, "skipped": 0, "conflict": 1, "failed": 8, "cancelled": 0}
+        assert len(values["failures"]) == 9
+        assert list(self.good.to_pandas()["status"]) == ["done", "skipped"]
+
+    def test_as_html(self):
+        assert "because" in self.good._repr_html_()
+        assert "denied" in self.bad._repr_html_()
+
+    def test_nothing_to_do(self):
+        assert "nothing to do" in report().summary
+
+
+class TestStrategy:
+    @pytest.mark.parametrize(
+        ("source", "target", "name", "why"),
+        [
+            ("s3://one", "s3://other", "direct", "server copies"),
+            ("s3://one", "lakehouse://two@other", "staged", "different servers"),
+            ("lakehouse://public@one", "s3://other", "staged", "different credentials"),
+            ("/tmp/x", "s3://other", "direct", "local folder"),
+            ("s3://one", "/tmp/x", "direct", "local folder"),
+        ],
+    )
+    def test_chosen_by_what_is_true_of_the_ends(self, offline, source, target, name, why):
+        choice = choose_strategy(resolve_ends(source, target, offline))
+        assert choice.name == name
+        assert why in choice.reason
+
+    def test_forced_where_possible(self, offline):
+        assert choose_strategy(resolve_ends("s3://one", "s3://other", offline), "staged").name == "staged"
+        for source, target, forced in [("s3://one", "lakehouse://two@other", "direct"), ("/tmp/x", "s3://other", "staged")]:
+            with pytest.raises(UsageError):
+                choose_strategy(resolve_ends(source, target, offline), forced)
+
+
+class TestRefusedCalls:
+    def test_two_local_ends(self, offline):
+        with pytest.raises(UsageError, match="local"):
+            plan_transfer("/tmp/a", Path("/tmp/b"), settings=offline)
+
+    @pytest.mark.parametrize(("source", "target"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("", "a"), ("a/", "a")])
+    def test_ends_that_overlap(self, offline, source, target):
+        with pytest.raises(UsageError, match="overlap"):
+            plan_transfer(f"s3://one/{source}", f"s3://one/{target}", settings=offline)
+        with pytest.raises(UsageError, match="overlap"):
+            plan_transfer(f"lakehouse://public@one/{source}", f"s3://one/{target}", settings=offline)
+
+    def test_prefixes_are_folders(self, offline):
+        ends = resolve_ends("s3://one/a", LocalAddress(Path("/tmp/x/../y")), offline)
+        assert (ends.source.prefix, ends.source.folder, ends.target.folder, ends.target.prefix) == ("a/", "", "/tmp/y", "")
+
+
+def test_a_token_wakes_who_waits():
+    token = CancelToken()
+    assert not token.wait(0)
+    threading.Timer(0.05, token.cancel).start()
+    assert token.wait(10)
+    assert token.cancelled
