@@ -160,7 +160,7 @@ def _publish(exchange: MinioServer, folder: Path) -> MirrorTruth:
 
 def _write_config(folder: Path, servers: _Servers) -> Path:
     """The demo's settings file; only its owner can read it."""
-    access_key, secret_key = servers.lake.profile.keys()
+    access_key, secret_key = servers.lake.profile.credentials()
     file = folder / "lakehouse.toml"
     file.touch(mode=0o600)
     file.write_text(

@@ -59,7 +59,7 @@ class S3Profile(BaseModel):
         """True where the endpoint speaks TLS."""
         return self.resolved_endpoint_url.startswith("https:")
 
-    def keys(self) -> tuple[str, str]:
+    def credentials(self) -> tuple[str, str]:
         """Access key and secret key in clear, for the projections and the signer.
 
         Raises:
@@ -94,7 +94,7 @@ class S3Profile(BaseModel):
             },
         }
         if not self.anonymous:
-            options["key"], options["secret"] = self.keys()
+            options["key"], options["secret"] = self.credentials()
             if self.session_token:
                 options["token"] = self.session_token.get_secret_value()
         return options
@@ -110,7 +110,7 @@ class S3Profile(BaseModel):
             "S3_ENDPOINT_URL": self.resolved_endpoint_url,
         }
         if not self.anonymous:
-            env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = self.keys()
+            env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = self.credentials()
             if self.session_token:
                 env["AWS_SESSION_TOKEN"] = self.session_token.get_secret_value()
         return env
@@ -125,7 +125,7 @@ class S3Profile(BaseModel):
         if self.anonymous:
             options["s3.anonymous"] = "true"
         else:
-            options["s3.access-key-id"], options["s3.secret-access-key"] = self.keys()
+            options["s3.access-key-id"], options["s3.secret-access-key"] = self.credentials()
             if self.session_token:
                 options["s3.session-token"] = self.session_token.get_secret_value()
         return options
@@ -141,7 +141,7 @@ class S3Profile(BaseModel):
         if self.anonymous:
             options["aws_skip_signature"] = "true"
         else:
-            options["aws_access_key_id"], options["aws_secret_access_key"] = self.keys()
+            options["aws_access_key_id"], options["aws_secret_access_key"] = self.credentials()
             if self.session_token:
                 options["aws_session_token"] = self.session_token.get_secret_value()
         return options
@@ -155,7 +155,7 @@ class S3Profile(BaseModel):
             "use_ssl": self.secure,
         }
         if not self.anonymous:
-            options["key_id"], options["secret"] = self.keys()
+            options["key_id"], options["secret"] = self.credentials()
             if self.session_token:
                 options["session_token"] = self.session_token.get_secret_value()
         return options
@@ -171,7 +171,7 @@ class S3Profile(BaseModel):
         if self.anonymous:
             options["anonymous"] = True
         else:
-            options["access_key"], options["secret_key"] = self.keys()
+            options["access_key"], options["secret_key"] = self.credentials()
             if self.session_token:
                 options["session_token"] = self.session_token.get_secret_value()
         return options

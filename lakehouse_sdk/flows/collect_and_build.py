@@ -13,6 +13,7 @@ from prefect import Task, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
+from prefect.utilities.annotations import quote
 
 from lakehouse_sdk import jobs
 from lakehouse_sdk.archives import ArchiveQuery, Cadence
@@ -176,7 +177,7 @@ def collect_and_build(
 
     def timed(name: str, step: Callable[..., R], *arguments: Any) -> R:
         started = time.perf_counter()
-        result = step(*arguments)
+        result = step(*map(quote, arguments))  # Prefect otherwise walks through every archive in search of futures
         steps.append(StepTime(name, time.perf_counter() - started))
         return result
 

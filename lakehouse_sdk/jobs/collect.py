@@ -241,7 +241,7 @@ def plan_collection(
     present = _list_bronze(settings, discovery.source)
     wanted = [archive for archive in selected if not _is_present(archive, present)]
     checksums, rejected = _fetch_checksums(discovery.source, wanted, settings, observer)
-    rows = list(_rows(settings, discovery.source, selected, {archive.key for archive in wanted}, checksums, rejected))
+    rows = list(_rows(settings, discovery.source, selected, present, checksums, rejected))
     target = S3Address(settings.lake.bucket, bronze_key(settings, discovery.source, ""))
     transfer = TransferPlan.from_rows(_source_address(discovery, settings) or target, target, rows)
     plan = CollectionPlan(discovery.source, selected, checksums, rejected, transfer)
@@ -356,16 +356,16 @@ def _rows(
     settings: Settings,
     source: str,
     selected: Iterable[ArchiveObject],
-    wanted: set[str],
+    present: dict[str, ObjectInfo],
     checksums: dict[str, str],
     rejected: dict[str, str],
 ) -> Iterator[PlannedObject]:
-    """One row for each archive that is not refused, and one for the checksum file of each that is copied."""
+    """One row for each archive that is not refused, and one for each checksum file that bronze does not hold yet."""
     for archive in selected:
         if archive.key in rejected:
             continue
         target = bronze_key(settings, source, archive.key)
-        action = Action.COPY if archive.key in wanted else Action.SKIP
+        action = Action.SKIP if _is_present(archive, present) else Action.COPY
         yield PlannedObject(
             archive.key,
             archive.key,
@@ -376,6 +376,6 @@ def _rows(
             "new or published anew" if action is Action.COPY else "already in bronze",
             checksums.get(archive.key),
         )
-        if action is Action.COPY and archive.checksum_key is not None:
-            key = archive.checksum_key
+        key = archive.checksum_key
+        if key is not None and (key not in present or present[key].etag != archive.checksum_etag):
             yield PlannedObject(key, key, bronze_key(settings, source, key), archive.checksum_size_bytes, archive.checksum_etag)

@@ -85,7 +85,7 @@ class Wire:
         )
         self._auth: _Signer | None = None
         if not profile.anonymous:
-            access_key, secret_key = profile.keys()
+            access_key, secret_key = profile.credentials()
             token = profile.session_token.get_secret_value() if profile.session_token else None
             self._auth = _Signer(Credentials(access_key, secret_key, token), "s3", profile.region)
 

@@ -32,7 +32,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 
 def environment_of(server: MinioServer) -> dict[str, str]:
     """Settings that lead to `server`."""
-    access_key, secret_key = server.profile.keys()
+    access_key, secret_key = server.profile.credentials()
     return {
         "LAKEHOUSE_STORAGE__ENDPOINT_URL": server.endpoint_url,
         "LAKEHOUSE_STORAGE__ACCESS_KEY": access_key,

@@ -40,7 +40,7 @@ def test_python_of_a_page_runs_from_top_to_bottom(
     page: Path, exchange: MinioServer, minio: MinioServer, tmp_path: Path
 ) -> None:
     """As a reader would run it, only that the exchange is on this machine."""
-    access_key, secret_key = minio.profile.keys()
+    access_key, secret_key = minio.profile.credentials()
     env = {
         "LAKEHOUSE_ARCHIVES__BINANCE__ENDPOINT_URL": exchange.endpoint_url,
         "LAKEHOUSE_ARCHIVES__BINANCE__REGION": "us-east-1",

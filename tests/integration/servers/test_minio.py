@@ -44,7 +44,7 @@ def test_data_keys_and_address_survive_a_restart(tmp_path: Path) -> None:
 def test_secrets_are_in_no_argv_log_repr_or_readable_file(tmp_path: Path) -> None:
     """Every user of the machine can read a command line."""
     with MinioServer(tmp_path / "m") as server:
-        secret = server.profile.keys()[1]
+        secret = server.profile.credentials()[1]
         process = psutil.Process(server.pid)
         command_lines = [*process.cmdline(), *psutil.Process(process.ppid()).cmdline()]
         assert not any(secret in part for part in command_lines)
@@ -84,7 +84,7 @@ def test_several_run_side_by_side_and_a_temporary_folder_goes_with_its_server() 
     with MinioServer() as one, MinioServer() as two:
         folders = [one.data_dir, two.data_dir]
         assert one.url != two.url
-        assert one.profile.keys() != two.profile.keys()
+        assert one.profile.credentials() != two.profile.credentials()
         assert all(folder is not None and folder.is_dir() for folder in folders)
     assert not any(folder is not None and folder.exists() for folder in folders)
 

@@ -53,7 +53,7 @@ class TestPrecedence:
     def test_fields_of_one_group_may_come_from_several_sources(self, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (here / "lakehouse.toml").write_text('[storage]\nendpoint_url = "http://h:9000"\naccess_key = "key"\n')
         monkeypatch.setenv("LAKEHOUSE_STORAGE__SECRET_KEY", HUSH)
-        assert load_settings().storage.keys() == ("key", HUSH)
+        assert load_settings().storage.credentials() == ("key", HUSH)
 
     def test_a_model_as_argument_overrides_only_what_was_set_in_it(self, here: Path) -> None:
         write_toml(here, "from-toml")
@@ -109,7 +109,7 @@ class TestLocalStack:
     def test_found_without_any_setting(self, stack: LocalStack) -> None:
         settings = load_settings()
         assert settings.storage.endpoint_url == stack.endpoint_url
-        assert settings.storage.keys() == (stack.access_key, HUSH)
+        assert settings.storage.credentials() == (stack.access_key, HUSH)
         assert settings.catalog.uri == stack.catalog_uri
         assert settings.prefect.api_url == stack.prefect_api_url
         assert origins()["storage.secret_key"] == f"local stack {stack.path}"
@@ -293,7 +293,7 @@ class TestSecrets:
         """Workers get settings as pickles, so these are as secret as the credentials."""
         again = pickle.loads(pickle.dumps(load_settings(**SECRETS)))
         assert again == secret_settings()
-        assert again.storage.keys() == (HUSH, HUSH)
+        assert again.storage.credentials() == (HUSH, HUSH)
 
 
 def test_the_order_of_explained_settings_is_the_order_of_the_fields() -> None:
