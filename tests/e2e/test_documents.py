@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from lakehouse_sdk.config import load_settings
-from lakehouse_sdk.servers import MinioServer, ensure_minio
+from lakehouse_sdk.servers import MinioServer, PrefectServer, ensure_minio
 from lakehouse_sdk.testing import MirrorSpec, publish_mirror
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,25 +42,25 @@ def test_python_of_a_page_runs_from_top_to_bottom(
 ) -> None:
     """As a reader would run it, only that the exchange is on this machine."""
     access_key, secret_key = minio.profile.credentials()
+    text = page.read_text(encoding="utf-8")
     env = {
         "LAKEHOUSE_ARCHIVES__BINANCE__ENDPOINT_URL": exchange.endpoint_url,
         "LAKEHOUSE_ARCHIVES__BINANCE__REGION": "us-east-1",
         "LAKEHOUSE_SERVERS__MINIO_PATH": str(ensure_minio()),
     }
-    if "lakehouse_sdk.local(" not in page.read_text(encoding="utf-8"):
+    if "lakehouse_sdk.local(" not in text:
         env |= {
             "LAKEHOUSE_STORAGE__ENDPOINT_URL": minio.endpoint_url,
             "LAKEHOUSE_STORAGE__ACCESS_KEY": access_key,
             "LAKEHOUSE_STORAGE__SECRET_KEY": secret_key,
             "LAKEHOUSE_LAKE__BUCKET": f"page-{page.stem}",
             "LAKEHOUSE_CATALOG__URI": f"sqlite:///{tmp_path}/catalog.db",
-            "PREFECT_HOME": str(tmp_path / "prefect"),
-            "DO_NOT_TRACK": "1",
         }
-    program = "\n".join(list_blocks(page, "python"))
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, **env}, check=False, capture_output=True, text=True
-    )
+    with PrefectServer(tmp_path / "prefect") if "lakehouse_sdk.flows" in text else nullcontext() as prefect:
+        if prefect is not None:
+            env |= prefect.client_env()
+        program = [sys.executable, "-c", "\n".join(list_blocks(page, "python"))]
+        done = subprocess.run(program, cwd=tmp_path, env={**os.environ, **env}, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
