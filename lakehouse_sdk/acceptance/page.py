@@ -53,11 +53,11 @@ def _notebook_html(notebook: Any) -> str:
     return html
 
 
-def _traceback(report: ValidationReport) -> Markup:
-    from nbconvert.filters import ansi2html  # noqa: PLC0415 (heavy)
+def _traceback(report: ValidationReport) -> str:
+    """The traceback without colours, which are made for a terminal's background and not for a page's."""
+    from nbconvert.filters import strip_ansi  # noqa: PLC0415 (heavy)
 
-    text = report.error.traceback if report.error else ""
-    return Markup(ansi2html(text))  # type: ignore[no-untyped-call]  # noqa: S704 (the filter escapes)
+    return str(strip_ansi(report.error.traceback)) if report.error else ""  # type: ignore[no-untyped-call]
 
 
 def _failed_source(report: ValidationReport, notebook: Any) -> str:

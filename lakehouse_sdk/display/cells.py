@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from numbers import Number
 
 from lakehouse_sdk.display.numbers import NOTHING, format_count
+
+_AMOUNT = re.compile(rf"{NOTHING}|-?[\d,.]+(?: \S{{1,8}}){{0,3}}")
 
 Row = Mapping[str, object] | Sequence[object]
 """One row: a mapping by column name, or a sequence in column order."""
@@ -39,6 +42,11 @@ def value_at(row: Row, name: str, position: int) -> object:
 def is_number(value: object) -> bool:
     """True for what is set to the right: numbers, and not booleans."""
     return isinstance(value, Number) and not isinstance(value, bool)
+
+
+def is_amount(value: object) -> bool:
+    """True for text that `format_bytes` and its kin made: it is set to the right like a number and never broken."""
+    return isinstance(value, str) and _AMOUNT.fullmatch(value) is not None
 
 
 def text_of(value: object) -> str:

@@ -64,13 +64,15 @@ class Step:
 
     Attributes:
         name: What happens there.
-        amount: What left it, in words: `214 archives`.
+        amount: How much left it: `214`, `52.9 MiB`.
+        unit: Of what: `archives`.
         note: Small print below: what stayed behind, and why.
         tone: As in `Bar`.
     """
 
     name: str
     amount: str
+    unit: str = ""
     note: str = ""
     tone: str = ""
 

@@ -6,8 +6,10 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_sdk.display.cells import Row, columns_of, is_number, text_of, value_at
+from lakehouse_sdk.display.cells import Row, columns_of, is_amount, is_number, text_of, value_at
 from lakehouse_sdk.display.numbers import format_bytes, format_count, format_duration, format_rate
+
+_LONGEST_WORD = 30
 
 if TYPE_CHECKING:
     import jinja2
@@ -78,6 +80,7 @@ def _environment(package: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
+        "long": _has_long_word,
         "bytes": format_bytes,
         "count": format_count,
         "duration": format_duration,
@@ -89,7 +92,12 @@ def _environment(package: str) -> jinja2.Environment:
 
 def _is_numeric(values: Iterable[object]) -> bool:
     present = [value for value in values if value is not None]
-    return bool(present) and all(map(is_number, present))
+    return bool(present) and all(is_number(value) or is_amount(value) for value in present)
+
+
+def _has_long_word(text: str) -> bool:
+    """True for an object key or a line of data, which may be broken anywhere; words are only broken between them."""
+    return any(len(word) > _LONGEST_WORD for word in text.split())
 
 
 def _cell(value: object) -> str:

@@ -127,6 +127,16 @@ class TestTable:
         assert right == [False, True, False] * 2
         assert seen.words == ["key", "size bytes", "ok", "a", "10,000", "yes", "b", NOTHING, "no"]
 
+    def test_formatted_amounts_stand_to_the_right_too_and_text_does_not(self) -> None:
+        amounts = (format_bytes(5e7), format_duration(125), format_rate(9e6, 2), NOTHING, "3 of 5")
+        seen = Reader(html_table([*([amount, "BTCUSDT 1m"] for amount in amounts)], ["a", "b"]))
+        cells = [attributes.get("class") for tag, attributes in seen.elements if tag == "td"]
+        assert cells == ["number", None] * len(amounts)
+
+    def test_only_words_that_are_too_long_may_be_broken_anywhere(self) -> None:
+        seen = Reader(html_table([["BTCUSDT " * 9, "data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m.zip"]], ["a", "b"]))
+        assert [attributes.get("class") for tag, attributes in seen.elements if tag == "td"] == [None, "long"]
+
     def test_rows_may_be_sequences_and_columns_a_mapping_to_headings(self) -> None:
         assert Reader(html_table([["a", 1], ["b"]], {"k": "Key", "n": "How many"})).words == [
             "Key", "How many", "a", "1", "b", NOTHING,
@@ -203,8 +213,8 @@ class TestCharts:
         assert "script" not in seen.tags
 
     def test_steps_carry_their_amounts_and_escape_them(self) -> None:
-        seen = Reader(html_steps([Step("discover", "214 archives"), Step("copy", HOSTILE, note=HOSTILE, tone="bad")]))
-        assert seen.words == ["discover", "214 archives", "copy", HOSTILE, HOSTILE]
+        seen = Reader(html_steps([Step("discover", "214", "archives"), Step("copy", HOSTILE, note=HOSTILE, tone="bad")]))
+        assert seen.words == ["discover", "214", "archives", "copy", HOSTILE, HOSTILE]
         assert "script" not in seen.tags
 
     @pytest.mark.parametrize(
