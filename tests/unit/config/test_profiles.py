@@ -37,7 +37,7 @@ class TestEndpoint:
 @pytest.mark.parametrize("missing", ["access_key", "secret_key"])
 def test_a_missing_key_says_which_and_where_to_set_it(missing: str) -> None:
     profile = PLAIN.model_copy(update={missing: None})
-    for use in (profile.keys, profile.to_fsspec, profile.to_s5cmd_env, profile.to_object_store, profile.to_pyarrow):
+    for use in (profile.credentials, profile.to_fsspec, profile.to_s5cmd_env, profile.to_object_store, profile.to_pyarrow):
         with pytest.raises(
             ConfigurationError, match=rf"no {missing} for http://minio:9000.*LAKEHOUSE_STORAGE__{missing.upper()}"
         ):
