@@ -107,6 +107,7 @@ class TestListing:
             s3.put_bytes(bucket, key, b"")
         assert list(s3.list_prefixes(bucket)) == ["a b/", "c/"]
         assert list(s3.list_prefixes(bucket, "c/")) == ["c/d/"]
+        assert [child if isinstance(child, str) else child.key for child in s3.list_children(bucket, "c/")] == ["c/d/", "c/2"]
 
     def test_fields_agree_with_a_head_and_with_botocore(self, s3: S3Client, boto: Any, bucket: str) -> None:
         s3.put_bytes(bucket, "k", b"seven b")
