@@ -17,7 +17,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError
 from lakehouse_sdk.storage import S3Client
@@ -53,7 +53,10 @@ def open_catalog(settings: Settings) -> TableCatalog:
         **settings.storage.to_pyiceberg(),
     }
     try:
-        catalog = SqlCatalog(settings.catalog.name, **properties)
+        try:
+            catalog = SqlCatalog(settings.catalog.name, **properties)
+        except (OperationalError, IntegrityError):  # another process may just have created the SQL tables
+            catalog = SqlCatalog(settings.catalog.name, **properties)
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
             f"The catalogue {uri.render_as_string()} cannot be opened: {_first_line(error)}.",
@@ -101,13 +104,12 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
-        try:
-            with storage_errors(self._catalog.properties):
+        with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
+            if "." in name:
                 return Table(name, self._catalog.load_table(name))
-        except NoSuchTableError:
-            known = self.list_tables()
-            hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
-            raise NotFoundError(f"There is no table {name!r}.", hint=hint) from None
+        known = self.list_tables()
+        hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
+        raise NotFoundError(f"There is no table {name!r}.", hint=hint)
 
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.
@@ -173,7 +175,7 @@ class TableCatalog:
         with S3Client(self._settings.storage) as client:
             client.ensure_bucket(self._settings.lake.bucket)
         namespace, _, name = layout.name.partition(".")
-        with suppress(NamespaceAlreadyExistsError):
+        with suppress(NamespaceAlreadyExistsError, IntegrityError):  # the latter where another writer was quicker by a moment
             self._catalog.create_namespace(namespace)
         try:
             return self._catalog.create_table(
@@ -240,9 +242,18 @@ def _usable_uri(text: str | None) -> URL:
     if uri.get_backend_name() == "sqlite":
         if uri.database in {None, "", ":memory:"}:
             raise ConfigurationError("catalog.uri names no file.", hint="Write sqlite:////path/catalog.db.")
-        Path(str(uri.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(str(uri.database)).parent)
         uri = uri.update_query_dict({"timeout": str(_SQLITE_WAIT_S), **uri.query})
     return uri
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {folder} of the catalogue cannot be made: {error.strerror}.", hint="Point catalog.uri elsewhere."
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:

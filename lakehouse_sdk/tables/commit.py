@@ -114,8 +114,6 @@ class PendingTable:
     def _flush(self) -> None:
         """Write buffered rows of archives that the table does not have."""
         batches, self._buffer, self._buffered_rows = self._buffer, [], 0
-        if not batches:
-            return
         self._note_present([batch.file for batch in batches])
         missing = [batch for batch in batches if batch.table.num_rows and not self._has(batch.file)]
         self._written += write_data_files(self._table, missing, self._ingested_at)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lakehouse_sdk.display import format_count, format_duration, html_card, html_table
+
 
 @dataclass(frozen=True, slots=True)
 class TableCommit:
@@ -81,6 +83,26 @@ class CommitReport:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
         return asdict(self) | {"rows_written": self.rows_written}
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "archives": format_count(self.archives),
+            "rows in": format_count(self.rows_in),
+            "accepted": format_count(self.rows_accepted),
+            "duplicate": format_count(self.rows_duplicate),
+            "quarantined": format_count(self.rows_quarantined),
+            "unreadable archives": format_count(len(self.defects)),
+            "time": format_duration(self.seconds),
+        }
+        columns = {
+            "table": "table",
+            "rows_written": "rows written",
+            "files_written": "files",
+            "archives_replaced": "archives replaced",
+            "attempts": "attempts",
+        }
+        body = html_table([asdict(table) for table in self.tables], columns)
+        return html_card("Commit", facts, body, tone="warn" if self.defects else "good")
 
 
 _BOOKS = frozenset({"silver.quarantine", "silver.quality"})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow.compute as pc
 import pytest
-from table_archives import DAY, KLINE_HEADER, agg_trade, check_agg_trades, check_klines, epoch_ms, kline
+from table_archives import DAY, KLINE_HEADER, agg_trade, agg_trades_archive, check_agg_trades, check_klines, epoch_ms, kline
 
-from lakehouse_sdk.tables import CheckedBatch, describe_rule
+from lakehouse_sdk.tables import CheckedBatch, describe_rule, parse_archive, validate
 from lakehouse_sdk.tables.rules import RULES, SENTENCES, Severity
 
 GOOD = [kline(i) for i in range(6)]
@@ -121,6 +122,12 @@ def test_repetitions_and_conflicts_of_trades_go_by_id() -> None:
     rows = [agg_trade(0), agg_trade(1), agg_trade(1), agg_trade(2), agg_trade(2, price="7"), agg_trade(3)]
     batch = check_agg_trades(rows)
     assert _counts(batch) == (6, 3, 1, 2)
+
+
+def test_a_key_of_several_columns() -> None:
+    parsed = parse_archive(*agg_trades_archive([agg_trade(0), agg_trade(0, price="7"), agg_trade(0), agg_trade(1)]))
+    spec = replace(parsed.spec, natural_key=("agg_trade_id", "price"))
+    assert _counts(validate(replace(parsed, spec=spec))) == (4, 3, 1, 0)
 
 
 def test_rows_out_of_order_are_accepted_in_order_and_flagged() -> None:
