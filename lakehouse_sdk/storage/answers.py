@@ -120,17 +120,20 @@ def _object_info(block: bytes, place: str, *, encoded: bool) -> ObjectInfo:
     key, size, etag, time = _KEY.search(block), _SIZE.search(block), _ETAG.search(block), _TIME.search(block)
     if key is None or size is None or time is None:
         raise StorageError(f"The listing of {place} has an entry without key, size or time: {block[:200]!r}.")
+    modified = datetime.fromisoformat(time[1].decode())
     return ObjectInfo(
         _name(key[1], encoded=encoded),
         int(size[1]),
         _unquote(etag[1].decode()) if etag else "",
-        datetime.fromisoformat(time[1].decode()).astimezone(UTC),
+        modified if modified.tzinfo is UTC else modified.astimezone(UTC),
     )
 
 
 def _name(text: bytes, *, encoded: bool) -> str:
-    name = unescape(text.decode("utf-8", "replace"))
-    return unquote_plus(name) if encoded else name
+    name = text.decode("utf-8", "replace")
+    if "&" in name:
+        name = unescape(name)
+    return unquote_plus(name) if encoded and ("%" in name or "+" in name) else name
 
 
 def parse_head(key: str, headers: Mapping[str, str]) -> ObjectInfo:
@@ -192,7 +195,9 @@ def _field(pattern: re.Pattern[bytes], block: bytes) -> str:
 
 
 def _unquote(etag: str) -> str:
-    return unescape(etag).strip('"')
+    """Without quotes, however they are written; the general rule is slow, and every listed object has an ETag."""
+    bare = etag.removeprefix("&#34;").removesuffix("&#34;").removeprefix("&quot;").removesuffix("&quot;")
+    return (unescape(bare) if "&" in bare else bare).strip('"')
 
 
 def _hex(checksum: str | None) -> str | None:
