@@ -91,6 +91,8 @@ class S3Profile(BaseModel):
                 "s3": {"addressing_style": self.addressing_style},
                 "request_checksum_calculation": "when_required",
                 "response_checksum_validation": "when_required",
+                # s3fs repeats most failures itself; botocore's default would take 7 s to say that nobody listens.
+                "retries": {"mode": "standard", "total_max_attempts": 3},
             },
         }
         if not self.anonymous:

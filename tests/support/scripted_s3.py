@@ -74,6 +74,8 @@ class ScriptedServer:
                 name, _, value = line.decode(errors="replace").partition(":")
                 self.headers[name.lower()] = value.strip()
                 length = int(self.headers.get("content-length", "0"))
+            if self.headers.get("expect") == "100-continue":
+                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             reader.read(length)
         reply = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if reply == RESET:
