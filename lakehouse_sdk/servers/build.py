@@ -28,7 +28,7 @@ from lakehouse_sdk.servers.toolchain import (
 
 STAGE = "build-minio"
 _MODULE = "github.com/minio/minio"
-_NEEDED_BYTES = 3 * 1024**3
+_NEEDED_BYTES = 4 * 1024**3
 _HEARTBEAT_S = 5.0
 _POLL_S = 0.1
 _GRACE_S = 2.0
@@ -62,16 +62,17 @@ def build_minio(version: str, target: Path, *, is_usable: Callable[[Path], bool]
     began = time.monotonic()
     with explained(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(target.with_name("build.lock"), _waiting(observer)) as lock:
-            if is_usable(target):  # the process that held the lock has built it
-                return target
-            observer(StageStarted(STAGE, "MinIO from its Go module, once for this user; takes about three minutes"))
-            try:
-                _Build(version, target, lock, observer, began).run(is_usable)
-            except BaseException as error:
-                summary = error.message if isinstance(error, LakehouseError) else f"stopped by {type(error).__name__}"
-                observer(StageFinished(STAGE, time.monotonic() - began, summary, ok=False))
-                raise
+    with locked(target.with_name("build.lock"), _waiting(observer)) as lock:
+        if is_usable(target):  # the process that held the lock has built it
+            observer(StageFinished(STAGE, time.monotonic() - began, f"MinIO is in {target}"))
+            return target
+        observer(StageStarted(STAGE, "MinIO from its Go module, once for this user; takes about three minutes"))
+        try:
+            _Build(version, target, lock, observer, began).run(is_usable)
+        except BaseException as error:
+            summary = error.message if isinstance(error, LakehouseError) else f"stopped by {type(error).__name__}"
+            observer(StageFinished(STAGE, time.monotonic() - began, summary, ok=False))
+            raise
     observer(StageFinished(STAGE, time.monotonic() - began, f"MinIO is in {target}"))
     return target
 
@@ -113,7 +114,6 @@ class _Build:
         return self.target.with_name("build.log")
 
     def run(self, is_usable: Callable[[Path], bool]) -> None:
-        self.log_file.unlink(missing_ok=True)
         with self._scratch_folder():
             free_bytes = shutil.disk_usage(self.folder).free
             if free_bytes < _NEEDED_BYTES:
@@ -124,14 +124,17 @@ class _Build:
             built = self.folder / "bin" / "minio"
             if not is_usable(built):
                 raise self._failure(f"Go {go.version} built something that is not a MinIO that runs")
-            with built.open("rb") as stream:
-                os.fsync(stream.fileno())  # or a power cut could leave the name of a file whose bytes never arrived
-            built.replace(self.target)
+            with explained(self.target.parent):
+                with built.open("rb") as stream:
+                    os.fsync(stream.fileno())  # or a power cut could leave the name of a file whose bytes never arrived
+                built.replace(self.target)
 
     @contextlib.contextmanager
     def _scratch_folder(self) -> Iterator[None]:
-        shutil.rmtree(self.folder, ignore_errors=True)  # of a build that was killed
-        (self.folder / "tmp").mkdir(parents=True)
+        with explained(self.folder):
+            self.log_file.unlink(missing_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)  # of a build that was killed
+            (self.folder / "tmp").mkdir(parents=True)
         try:
             yield
         finally:
@@ -165,7 +168,7 @@ class _Build:
 
     def _run(self, command: Sequence[str], env: Mapping[str, str], describe: Callable[[str], tuple[int, str] | str]) -> int:
         """Run one step to its end, with a heartbeat; returns its exit code."""
-        with self.log_file.open("a", encoding="utf-8") as log:
+        with explained(self.log_file.parent), self.log_file.open("a", encoding="utf-8") as log:
             log.write(f"$ {' '.join(command)}\n")
         with self.log_file.open(encoding="utf-8", errors="replace") as output:
             output.seek(0, os.SEEK_END)

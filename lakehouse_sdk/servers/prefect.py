@@ -22,7 +22,7 @@ class PrefectServer(ServerProcess):
 
     name = "Prefect"
     health_path = "/api/health"
-    start_timeout_s = 120.0
+    start_timeout_s = 300.0
 
     @property
     def api_url(self) -> str:

@@ -24,6 +24,7 @@ from lakehouse_sdk.servers.record import ServerRecord, find_record, write_record
 
 _PORT_ATTEMPTS = 5
 _HEARTBEAT_S = 2.0
+_DYING_S = 5.0
 _NO_ROOM = re.compile(r"no space left|path is full|drive.* full|disk is full", re.IGNORECASE)
 
 
@@ -196,14 +197,17 @@ class ServerProcess(ABC):
         return self.data_dir
 
     def _lock_folder(self, folder: Path) -> int:
-        lock = find_lock(folder / "server.lock")
-        if lock is None:
+        deadline = time.monotonic() + _DYING_S
+        while (lock := find_lock(folder / "server.lock")) is None:
             record = find_record(folder)
-            user = f" at {record.url} (process {record.pid})" if record and record.running else ""
-            raise ConflictError(
-                f"The data folder {folder} is in use by a running {self.name}{user}.",
-                hint="Use that one, stop it first, or choose another folder.",
-            )
+            alive = record is not None and record.running
+            if alive or time.monotonic() > deadline:
+                user = f" at {record.url} (process {record.pid})" if record and alive else ""
+                raise ConflictError(
+                    f"The data folder {folder} is in use by a running {self.name}{user}.",
+                    hint="Use that one, stop it first, or choose another folder.",
+                )
+            time.sleep(0.05)  # the threads of a killed server outlive its main thread for a moment
         return lock
 
     def _launch(self, folder: Path, lock: int) -> None:

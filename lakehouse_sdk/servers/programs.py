@@ -17,6 +17,8 @@ from lakehouse_sdk.servers.build import build_minio
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 """The last commit of MinIO's main branch, as the Go module proxy names it."""
 _PROBE_TIMEOUT_S = 30.0
+_BESIDE_PYTHON = str(Path(sys.executable).parent)
+"""Searched before PATH: a notebook kernel of a conda environment often runs without that environment's programs on PATH."""
 
 
 def ensure_minio(configured: Path | None = None, *, observer: Observer = ignore_events) -> Path:
@@ -62,8 +64,7 @@ def built_minio() -> Path:
 
 
 def _list_candidates() -> Iterator[Path]:
-    # The environment of this Python first: a notebook kernel of a conda environment often runs without its bin/ on PATH.
-    for folder in (str(Path(sys.executable).parent), *os.get_exec_path()):
+    for folder in (_BESIDE_PYTHON, *os.get_exec_path()):
         yield Path(folder).absolute() / "minio"
     yield built_minio()
 

@@ -96,8 +96,7 @@ def start_stack(
         try:
             for server in folder.servers(prefect=prefect, minio_path=minio_path, observer=observer):
                 if not _left_running(server.data_dir):
-                    started.append(server)
-                    server.start()
+                    started.append(server.start())  # noqa: PERF401 (what runs must be known when the next one fails)
             for server in started:
                 server.detach()
             stack = folder.describe()

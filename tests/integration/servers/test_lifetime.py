@@ -49,8 +49,8 @@ def test_a_starter_that_is_killed_takes_its_server_along(
     pid, folder = read_server(starter)
     assert is_alive(pid)
     os.kill(starter.pid, number)
-    wait_until(lambda: not is_alive(pid), 5)
-    wait_until(lambda: not folder.exists(), 5)
+    wait_until(lambda: not is_alive(pid), 30)
+    wait_until(lambda: not folder.exists(), 30)
 
 
 def test_ctrl_c_in_a_terminal_ends_starter_and_server(start_script: Start, is_alive: Alive, wait_until: Wait) -> None:
@@ -59,7 +59,7 @@ def test_ctrl_c_in_a_terminal_ends_starter_and_server(start_script: Start, is_al
     starter = start_script(body)
     pid, folder = read_server(starter)
     os.killpg(starter.pid, signal.SIGINT)
-    starter.wait(20)
+    starter.wait(60)
     assert not is_alive(pid)
     assert not folder.exists()
 
@@ -67,8 +67,8 @@ def test_ctrl_c_in_a_terminal_ends_starter_and_server(start_script: Start, is_al
 def test_a_starter_that_forgets_to_stop_leaves_nothing(start_script: Start, is_alive: Alive, wait_until: Wait) -> None:
     starter = start_script(SERVE)
     pid, folder = read_server(starter)
-    starter.wait(20)
-    wait_until(lambda: not is_alive(pid) and not folder.exists(), 5)
+    starter.wait(60)
+    wait_until(lambda: not is_alive(pid) and not folder.exists(), 30)
 
 
 def test_a_fork_that_holds_the_pipe_does_not_keep_the_server(start_script: Start, is_alive: Alive, wait_until: Wait) -> None:
@@ -78,7 +78,7 @@ def test_a_fork_that_holds_the_pipe_does_not_keep_the_server(start_script: Start
     pid, _ = read_server(starter)
     time.sleep(0.3)
     os.kill(starter.pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid), 5)
+    wait_until(lambda: not is_alive(pid), 30)
     os.killpg(starter.pid, signal.SIGKILL)
 
 
@@ -111,7 +111,7 @@ def run_child(tmp_path: Path, code: str, **options: float) -> Child:
     """Python code as a tied child; returns once it has said `ready`."""
     log = tmp_path / "log"
     started = Child([sys.executable, "-ISc", code], env=os.environ, log_file=log, **options)  # type: ignore[arg-type]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "ready" not in log.read_text() and time.monotonic() < deadline:
         time.sleep(0.02)
     return started
@@ -122,7 +122,7 @@ def test_a_program_that_ignores_the_polite_signal_is_killed_after_the_grace(tmp_
     stubborn = run_child(tmp_path, code, grace_s=0.5)
     began = time.monotonic()
     stubborn.stop()
-    assert 0.5 <= time.monotonic() - began < 5
+    assert 0.5 <= time.monotonic() - began < 20
     assert not is_alive(stubborn.pid)
 
 
@@ -135,18 +135,18 @@ def test_what_a_program_started_ends_with_it(tmp_path: Path, is_alive: Alive, wa
     grandchild = int((tmp_path / "log").read_text().split()[0])
     assert is_alive(grandchild)
     parent.stop()
-    wait_until(lambda: not is_alive(grandchild), 5)
+    wait_until(lambda: not is_alive(grandchild), 30)
 
 
 def test_the_exit_code_tells_how_a_program_ended(tmp_path: Path, wait_until: Wait) -> None:
     finished = run_child(tmp_path, "import sys; print('ready', flush=True); sys.exit(7)")
-    wait_until(lambda: finished.poll() is not None, 5)
+    wait_until(lambda: finished.poll() is not None, 30)
     assert finished.poll() == 7
     killed = run_child(tmp_path, "import os; print('ready', flush=True); os.kill(os.getpid(), 9)")
-    wait_until(lambda: killed.poll() is not None, 5)
+    wait_until(lambda: killed.poll() is not None, 30)
     assert killed.poll() == 128 + 9
     missing = Child(["/there/is/no/such/program"], env=os.environ, log_file=tmp_path / "log")
-    wait_until(lambda: missing.poll() is not None, 5)
+    wait_until(lambda: missing.poll() is not None, 30)
     assert missing.poll() == 127
     assert "/there/is/no/such/program" in (tmp_path / "log").read_text()
     for ended in (finished, killed, missing):
@@ -223,7 +223,7 @@ def test_local_servers_that_were_never_stopped_end_with_the_interpreter(
     """
     starter = start_script(body)
     pid, folder = read_server(starter)
-    assert starter.wait(20) == 0
+    assert starter.wait(60) == 0
     assert not is_alive(pid)
     assert not folder.exists()
 

@@ -114,7 +114,7 @@ def test_a_killed_server_is_noticed_and_started_again_on_the_same_data(tmp_path:
     with MinioServer(tmp_path) as server, S3Client(server.profile) as s3:
         s3.ensure_bucket("kept")
         os.kill(server.pid, signal.SIGKILL)
-        wait_until(lambda: not server.running, 5)
+        wait_until(lambda: not server.running, 30)
         server.start()
         assert s3.list_buckets() == ["kept"]
 
