@@ -64,11 +64,11 @@ def csv_of(lines: Iterable[str], newline: str = "\n") -> bytes:
 
 
 def zip_of(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip with these members."""
+    """A zip with these members; the same bytes every time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, data in members:
-            archive.writestr(name, data)
+            archive.writestr(zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0)), data, method)
     return buffer.getvalue()
 
 
