@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from fsspec.callbacks import Callback
 
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import NotFoundError
+from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.events import Event, StageProgress
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import PlannedObject, TransferPlan, run_transfer
@@ -68,7 +68,7 @@ def plan_local_sources(pairs: Iterable[tuple[str, str]], split: SplitPath) -> li
 def _plan_upload(source: Path, target: tuple[str, str, Any]) -> BulkCopy:
     status = source.stat()
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    row = PlannedObject(source.name, str(source), target[1], status.st_size, last_modified=modified)
+    row = PlannedObject(str(source), str(source), target[1], status.st_size, last_modified=modified)
     return BulkCopy("", target[0], row)
 
 
@@ -118,8 +118,7 @@ class RemoteSources:
                 return None
             raise
         target_bucket, target_key = ("", str(Path(target).absolute())) if local_target else self._split(target)[:2]
-        name = key.rsplit("/", 1)[-1]
-        return BulkCopy(bucket, target_bucket, PlannedObject(name, key, target_key, size_bytes, etag, last_modified=modified))
+        return BulkCopy(bucket, target_bucket, PlannedObject(key, key, target_key, size_bytes, etag, last_modified=modified))
 
     def _describe(self, path: str, bucket: str, key: str) -> tuple[int, str, datetime]:
         info = self._infos.get(path)
@@ -139,8 +138,10 @@ def run_bulk(copies: list[BulkCopy], *, settings: Settings, profile: str, callba
         callback: Told how many there are, and of each that ended.
 
     Raises:
+        UsageError: Two of them have the same target; nothing was moved.
         TransferError: Some failed; the others are at their targets. Its message says which failed, and why.
     """
+    _check_targets(copies)
     callback.set_size(len(copies))
     done = 0
     for plan in _plans(copies, profile):
@@ -148,6 +149,18 @@ def run_bulk(copies: list[BulkCopy], *, settings: Settings, profile: str, callba
         report.raise_for_failures()
         done += len(plan)
         callback.absolute_update(done)
+
+
+def _check_targets(copies: list[BulkCopy]) -> None:
+    """Refuse to lose a file: by fsspec's rules a list of sources is flattened into one folder."""
+    sources: dict[str, str] = {}
+    for copy in copies:
+        other = sources.setdefault(copy.target, copy.source)
+        if other != copy.source:
+            raise UsageError(
+                f"{other} and {copy.source} would both become {copy.target}.",
+                hint="Copy a folder with recursive=True, or give a list of targets.",
+            )
 
 
 def _plans(copies: list[BulkCopy], profile: str) -> Iterator[TransferPlan]:

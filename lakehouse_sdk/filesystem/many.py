@@ -175,23 +175,23 @@ class ManyObjects:
     def _move(self, copies: list[BulkCopy], move_one: MoveOne, callback: Callback) -> None:
         """Through s3fs where it is one small object, else through `transfer`."""
         part_size_bytes = self.settings.transfer.part_size_mib * 1024**2
-        if len(copies) == 1 and copies[0].row.size_bytes <= part_size_bytes:
-            callback.set_size(1)
-            source, target = copies[0].source, copies[0].target
-            with callback.branched(source, target) as child:
-                move_one(source, target, callback=child)
-            callback.absolute_update(1)
-        else:
-            run_bulk(copies, settings=self.settings, profile=self.profile, callback=callback)
-        self.invalidate_cache()
+        try:
+            if len(copies) == 1 and copies[0].row.size_bytes <= part_size_bytes:
+                _move_with_callback(copies[0], move_one, callback)
+            else:
+                run_bulk(copies, settings=self.settings, profile=self.profile, callback=callback)
+        finally:  # what fails in part has changed something too
+            self.invalidate_cache()
 
     def _delete(self, objects: Iterable[tuple[str, str]]) -> None:
         keys: dict[str, list[str]] = {}
         for bucket, key in objects:
             keys.setdefault(bucket, []).append(key)
         for bucket, members in keys.items():
-            failures = self._s3_client.delete_objects(bucket, members)
-            self.invalidate_cache()
+            try:
+                failures = self._s3_client.delete_objects(bucket, members)
+            finally:
+                self.invalidate_cache()
             if failures:
                 raise self._not_deleted(bucket, failures, len(members))
 
@@ -199,6 +199,13 @@ class ManyObjects:
         first = failures[0]
         message = f"{first.message.rstrip('.')}; {len(failures)} of {total} objects were not deleted"
         return Refusal(0, first.code, message, "DeleteObjects", bucket, first.key, self.endpoint_url).to_error()
+
+
+def _move_with_callback(copy: BulkCopy, move_one: MoveOne, callback: Callback) -> None:
+    callback.set_size(1)
+    with callback.branched(copy.source, copy.target) as child:
+        move_one(copy.source, copy.target, callback=child)
+    callback.absolute_update(1)
 
 
 def _text(paths: Any) -> Paths:
