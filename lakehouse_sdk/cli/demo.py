@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import typer
 
 from lakehouse_sdk.cli.output import print_table
 from lakehouse_sdk.cli.progress import progress
+from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.display import format_bytes, format_count, format_duration
 from lakehouse_sdk.servers import MinioServer, PrefectServer, ensure_minio
 from lakehouse_sdk.transfer import Status
@@ -101,7 +102,7 @@ class Steps:
 class _Servers:
     lake: MinioServer
     exchange: MinioServer
-    prefect: PrefectServer
+    prefect: Future[PrefectServer]
 
 
 def _run(folder: Path, output: Path | None) -> bool:
@@ -111,8 +112,9 @@ def _run(folder: Path, output: Path | None) -> bool:
             servers = _start(folder, stack)
         with steps.step("publish", "Publishing generated archives in the exchange's layout"):
             truth = _publish(servers.exchange, folder)
-        config = _write_config(folder, servers)
-        os.environ.update(servers.prefect.client_env())
+        with steps.step("prefect", "Waiting for the Prefect server, which takes longest to start"):
+            os.environ.update(servers.prefect.result().client_env())
+            config = _write_config(folder, servers)
         with steps.step("flow", "Prefect flow collect_and_build: discover → plan → copy → verify → build → replicate"):
             run = _run_flow(config)
         _print_run(run)
@@ -133,19 +135,18 @@ def _run(folder: Path, output: Path | None) -> bool:
 
 
 def _start(folder: Path, stack: ExitStack) -> _Servers:
-    program = ensure_minio(observer=progress())
-    made = _Servers(
-        MinioServer(folder / "lake", program=program),
-        MinioServer(folder / "exchange", program=program),
-        PrefectServer(folder / "prefect"),
-    )
-    servers = (made.lake, made.exchange, made.prefect)
-    for server in servers:
+    """Start both MinIO servers, and begin to start Prefect; `stack` ends them all, also half started."""
+    program = ensure_minio(load_settings().servers.minio_path, observer=progress())
+    lake, exchange = MinioServer(folder / "lake", program=program), MinioServer(folder / "exchange", program=program)
+    prefect = PrefectServer(folder / "prefect")
+    pool = stack.enter_context(ThreadPoolExecutor(3, "servers"))
+    for server in (lake, exchange, prefect):  # stopped before the pool is waited for, so that a start under way ends too
         stack.callback(server.stop)
-    with ThreadPoolExecutor(len(servers)) as pool:
-        list(pool.map(lambda server: server.start(), servers))
-    print(f"   lake {made.lake.endpoint_url}, exchange {made.exchange.endpoint_url}, Prefect {made.prefect.api_url}")
-    return made
+    starting = pool.submit(prefect.start)
+    for started in [pool.submit(server.start) for server in (lake, exchange)]:
+        started.result()
+    print(f"   lake {lake.endpoint_url}, exchange {exchange.endpoint_url}")
+    return _Servers(lake, exchange, starting)
 
 
 def _publish(exchange: MinioServer, folder: Path) -> MirrorTruth:
@@ -184,7 +185,7 @@ uri = "sqlite:///{folder}/catalog.db"
 staging_dir = "{folder}/staging"
 
 [prefect]
-api_url = "{servers.prefect.api_url}"
+api_url = "{servers.prefect.result().api_url}"
 """,
         encoding="utf-8",
     )

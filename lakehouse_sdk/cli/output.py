@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+_WIDTH_IN_A_FILE = 240
+"""Columns of a table that goes into a file or a pipe, where nothing has to fit a screen."""
+
 
 def print_json(value: object) -> None:
     """Print one value as one line of JSON; paths, times and enums become text."""
@@ -21,4 +24,5 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(markup=False, highlight=False).print(table)
+    console = Console(markup=False, highlight=False)
+    console.print(table, width=None if console.is_terminal else _WIDTH_IN_A_FILE, crop=False)
