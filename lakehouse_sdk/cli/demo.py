@@ -22,7 +22,6 @@ import typer
 from lakehouse_sdk.cli.output import print_table
 from lakehouse_sdk.cli.progress import progress
 from lakehouse_sdk.config import load_settings
-from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.display import format_bytes, format_count, format_duration
 from lakehouse_sdk.servers import MinioServer, PrefectServer, ensure_minio
 from lakehouse_sdk.transfer import Status
