@@ -242,7 +242,8 @@ def local(
     """
     from lakehouse_sdk.servers import LocalServers  # noqa: PLC0415
 
-    servers = LocalServers(None if path is None else Path(path), prefect=prefect, observer=observer)
+    folder, minio_path = None if path is None else Path(path), load_settings(**settings).servers.minio_path
+    servers = LocalServers(folder, prefect=prefect, minio_path=minio_path, observer=observer)
     stack: LocalStack = servers.start()
     try:
         loaded = load_settings(**{**settings, **stack.to_settings()})
