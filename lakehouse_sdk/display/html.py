@@ -10,6 +10,7 @@ from lakehouse_sdk.display.cells import Row, columns_of, is_amount, is_number, t
 from lakehouse_sdk.display.numbers import format_bytes, format_count, format_duration, format_rate
 
 _LONGEST_WORD = 30
+_LONGEST_LINE = 48
 
 if TYPE_CHECKING:
     import jinja2
@@ -80,7 +81,7 @@ def _environment(package: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
-        "long": _has_long_word,
+        "long": _is_long,
         "bytes": format_bytes,
         "count": format_count,
         "duration": format_duration,
@@ -95,9 +96,9 @@ def _is_numeric(values: Iterable[object]) -> bool:
     return bool(present) and all(is_number(value) or is_amount(value) for value in present)
 
 
-def _has_long_word(text: str) -> bool:
-    """True for an object key or a line of data, which may be broken anywhere; words are only broken between them."""
-    return any(len(word) > _LONGEST_WORD for word in text.split())
+def _is_long(text: str) -> bool:
+    """True for sentences, which need width, and for object keys, which may be broken anywhere; short words never are."""
+    return len(text) > _LONGEST_LINE or any(len(word) > _LONGEST_WORD for word in text.split())
 
 
 def _cell(value: object) -> str:

@@ -86,7 +86,8 @@ def test_notebooks_are_kept_without_outputs_and_run_anywhere(path: Path) -> None
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert notebook.metadata.kernelspec.name == "python3"
     assert not {"papermill", "widgets"} & set(notebook.metadata)
-    assert sum("parameters" in cell.metadata.get("tags", ()) for cell in code) == 1
+    if path.parent.name == "validation":
+        assert sum("parameters" in cell.metadata.get("tags", ()) for cell in code) == 1
     assert json.loads(path.read_text())["nbformat"] == 4
     for cell in code:
         compile(cell.source, str(path), "exec")
