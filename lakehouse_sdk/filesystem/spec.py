@@ -11,7 +11,7 @@ from fsspec.utils import stringify_path
 from s3fs import S3FileSystem
 
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import ConflictError, LakehouseError, NotFoundError, UsageError
+from lakehouse_sdk.errors import ConflictError, NotFoundError, UsageError
 from lakehouse_sdk.filesystem.failures import translate_failure
 from lakehouse_sdk.filesystem.file import LakehouseFile, whole_or_nothing
 from lakehouse_sdk.filesystem.instances import InstancePerSettings
@@ -108,8 +108,6 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
     async def _call_s3(self, method: str, *args: Any, **kwargs: Any) -> Any:
         try:
             return await super()._call_s3(method, *args, **kwargs)
-        except LakehouseError:
-            raise
         except Exception as error:
             bucket, key = kwargs.get("Bucket", ""), kwargs.get("Key", "")
             translated = translate_failure(error, method, bucket, key, self.endpoint_url)
