@@ -68,10 +68,10 @@ class ManyObjects:
             sync(self.loop, self._get, rpath, lpath, recursive=recursive, callback=callback, maxdepth=maxdepth, **kwargs)
             return
         found = find_get_pairs(self, _text(rpath), _text(lpath), recursive=recursive, maxdepth=maxdepth)
+        copies = self._remote_sources(found.infos).plan(found.pairs, local_target=True)
         for source, target in found.pairs:
             folder = target if source.endswith("/") else os.path.dirname(target)  # noqa: PTH120
             os.makedirs(folder or ".", exist_ok=True)  # noqa: PTH103
-        copies = self._remote_sources(found.infos).plan(found.pairs, local_target=True)
         self._move(copies, self.get_file, callback)
 
     def put(

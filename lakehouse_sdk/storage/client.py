@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import urllib3
 
 from lakehouse_sdk.config import S3Profile
-from lakehouse_sdk.errors import ConflictError, LakehouseError, NotFoundError, StorageError
+from lakehouse_sdk.errors import AccessError, ConflictError, NotFoundError, StorageError
 from lakehouse_sdk.storage.answers import (
     CopyResult,
     DeleteFailure,
@@ -272,8 +272,10 @@ class S3Client:
     def _find_delete_failure(self, bucket: str, key: str) -> DeleteFailure | None:
         try:
             self.delete(bucket, key)
-        except LakehouseError as error:
-            return DeleteFailure(key, type(error).__name__, error.message)
+        except AccessError as error:
+            return DeleteFailure(key, "AccessDenied", error.message)
+        except StorageError as error:
+            return DeleteFailure(key, error.code, error.message)
         return None
 
     def bucket_exists(self, bucket: str) -> bool:

@@ -45,7 +45,7 @@ class Refusal:
     """An S3 server's answer that is not a success.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; 0 for one object of a batch, which has none of its own.
         code: S3 error code, empty where the answer had none.
         message: The server's own words, maybe empty.
         action: What was asked, for example `GET` or `DeleteObjects`.
@@ -68,8 +68,8 @@ class Refusal:
         return f"{self.bucket}/{self.key}" if self.key else self.bucket or "the server"
 
     def __str__(self) -> str:
-        said = f"{self.action} {self.place} at {self.endpoint_url}: {self.status} {self.code} {self.message}"
-        return f"{said.rstrip(' .')}."
+        answer = " ".join(filter(None, (str(self.status or ""), self.code, self.message)))
+        return f"{self.action} {self.place} at {self.endpoint_url}: {answer.rstrip(' .')}."
 
     def to_error(self) -> LakehouseError:
         """The error that tells the caller what to do about it."""

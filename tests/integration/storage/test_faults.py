@@ -143,6 +143,10 @@ class TestLateErrors:
         with pytest.raises(StorageError, match="deletion of 1 objects in b was not confirmed"):
             start(answer()).client.delete_objects("b", ["k"])
 
+    def test_a_key_deleted_by_itself_keeps_the_servers_code(self, start: Start) -> None:
+        (failure,) = start(refuse("400 Bad Request", "InvalidRequest")).client.delete_objects("b", ["bell\x07"])
+        assert (failure.key, failure.code) == ("bell\x07", "InvalidRequest")
+
     def test_an_object_that_looks_like_an_error_is_an_object(self, start: Start) -> None:
         body = self.ERROR % b"InternalError"
         assert start(answer(body=body)).client.get_bytes("b", "k") == body
