@@ -52,7 +52,7 @@ def listens(pid: int, port: int) -> bool:
         return True
 
 
-def answers(port: int, path: str, *, timeout_s: float = 5.0) -> bool:
+def answers(port: int, path: str, *, timeout_s: float = 2.0) -> bool:
     """True where `GET path` on `port` is answered with 200; no proxy is asked."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
     try:

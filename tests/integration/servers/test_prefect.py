@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from lakehouse_sdk.events import Event, StageProgress
-from lakehouse_sdk.servers import PrefectServer, get_stack_status, start_stack, stop_stack
+from lakehouse_sdk.servers import PrefectServer
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,14 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PrefectS
     """A server, the home folder that it was started with, and what was told about the start."""
     home = tmp_path_factory.mktemp("home")
     seen: list[Event] = []
+    server = PrefectServer(tmp_path_factory.mktemp("prefect"), observer=seen.append)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         patch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
         patch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:////somewhere/else.db")
-        with PrefectServer(tmp_path_factory.mktemp("prefect"), observer=seen.append) as server:
-            yield server, home, seen
+        server.start()
+    with server:
+        yield server, home, seen
 
 
 def read_json(url: str) -> object:
@@ -71,17 +73,3 @@ def test_flows_of_another_process_report_to_it_even_behind_a_proxy(
     with urllib.request.urlopen(request) as answer:
         states = [run["state_type"] for run in json.load(answer)]
     assert states == ["COMPLETED"]
-
-
-def test_up_with_prefect_adds_it_to_a_minio_that_runs_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakehouse_sdk.config.stack.cache_dir", lambda: tmp_path / "cache")
-    alone = start_stack(tmp_path / "lake")
-    try:
-        both = start_stack(tmp_path / "lake", prefect=True)
-        assert (both.endpoint_url, both.access_key) == (alone.endpoint_url, alone.access_key)
-        assert both.prefect_api_url is not None
-        assert read_json(f"{both.prefect_api_url}/health") is True
-        assert [server.state for server in get_stack_status(tmp_path / "lake").servers] == ["running", "running"]
-    finally:
-        ended = stop_stack(tmp_path / "lake")
-    assert ended == ("Prefect", "MinIO")

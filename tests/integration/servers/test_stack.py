@@ -19,7 +19,7 @@ from lakehouse_sdk.cli import servers as cli
 from lakehouse_sdk.config import find_stack, load_settings, remember_stack
 from lakehouse_sdk.errors import AccessError, ConflictError, ServerError
 from lakehouse_sdk.events import Event, StageProgress
-from lakehouse_sdk.servers import LocalServers, find_minio, get_stack_status, stack, start_stack, stop_stack
+from lakehouse_sdk.servers import LocalServers, PrefectServer, find_minio, get_stack_status, stack, start_stack, stop_stack
 from lakehouse_sdk.servers.lock import find_lock
 from lakehouse_sdk.servers.record import ServerRecord, find_birth, find_record, write_record
 from lakehouse_sdk.storage import S3Client
@@ -268,6 +268,26 @@ def test_up_that_is_interrupted_leaves_nothing_running(
     wait_until(lambda: not is_alive(server), 30)
     assert only_server() == ("stopped", None)
     assert find_stack() is None
+
+
+def test_up_with_prefect_adds_it_to_a_minio_that_runs_already(
+    make_minio: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, run: Callable[..., tuple[int, str]]
+) -> None:
+    """Prefect is played here: the real one takes ten seconds to start, and has tests of its own."""
+    player = make_minio()
+    monkeypatch.setattr(PrefectServer, "_command", lambda self, port: [str(player), "--address", f"127.0.0.1:{port}"])
+    alone = start_stack()
+    run("up", "--prefect")
+    both = find_stack()
+    assert both is not None
+    assert (both.endpoint_url, both.access_key) == (alone.endpoint_url, alone.access_key)
+    status = get_stack_status()
+    assert [server.state for server in status.servers] == ["running", "running"]
+    assert both.prefect_api_url == f"{status.servers[1].url}/api"
+    assert load_settings().prefect.api_url == both.prefect_api_url
+    run("up")
+    assert find_stack() == both
+    assert stop_stack() == ("Prefect", "MinIO")
 
 
 def test_a_server_that_hangs_is_told_from_one_that_answers(

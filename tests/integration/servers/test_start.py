@@ -18,10 +18,9 @@ MakeMinio = Callable[..., Path]
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """A port on which somebody else listens."""
+    """A port that somebody else has; nobody answers there."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
-        other.listen()
         yield other.getsockname()[1]
 
 
