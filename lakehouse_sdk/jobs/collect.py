@@ -53,6 +53,13 @@ class Discovery:
         """Bytes of all archives, as listed."""
         return sum(archive.size_bytes for archive in self.archives)
 
+    def _repr_html_(self) -> str:
+        series = Counter((a.market, a.data_type, a.symbol, a.interval, a.frequency) for a in self.archives)
+        rows = [(*name, count) for name, count in sorted(series.items(), key=str)]
+        facts = {"archives": len(self.archives), "size": format_bytes(self.total_bytes), "odd keys": len(self.oddities)}
+        body = html_table(rows, ["market", "type", "symbol", "interval", "frequency", "archives"]) if rows else ""
+        return html_card(f"Published by {self.source}", facts, body)
+
 
 class ArchiveState(StrEnum):
     """What became of one archive on its way into bronze."""
