@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lakehouse_sdk.config import LocalStack, Settings, load_settings, storage_options
 from lakehouse_sdk.display import html_card
+from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.events import Observer, ignore_events
-from lakehouse_sdk.uris import Address, LocalAddress, parse_address
+from lakehouse_sdk.uris import Address, LocalAddress, S3Address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,17 +119,26 @@ class Lakehouse:
 
         Raises:
             NotFoundError: There is nothing at `source`.
+            UsageError: Both are local, or they are on the servers of two profiles: that is for `sync`.
         """
+        from lakehouse_sdk.filesystem import LakehouseFileSystem  # noqa: PLC0415 (loads s3fs)
+
         origin, destination = parse_address(source), parse_address(target)
+        remote = destination if isinstance(origin, LocalAddress) else origin
+        if isinstance(remote, LocalAddress):
+            raise UsageError(f"{source} and {target} are both on this machine.", hint="Copy them with the tools of the system.")
+        if isinstance(destination, S3Address) and destination.profile != remote.profile:
+            raise UsageError(f"{source} and {target} are on the servers of two profiles.", hint="Use sync for that.")
+        fs = LakehouseFileSystem(self.settings, profile=remote.profile)
         slash = "/" if str(target).endswith("/") else ""
         to = f"{str(destination).removesuffix('/')}{slash}"
         at = f"{origin}{'/' if isinstance(origin, LocalAddress) and str(source).endswith('/') else ''}"
         if isinstance(origin, LocalAddress):
-            self.fs.put(at, to, recursive=True)
+            fs.put(at, to, recursive=True)
         elif isinstance(destination, LocalAddress):
-            self.fs.get(at, to, recursive=True)
+            fs.get(at, to, recursive=True)
         else:
-            self.fs.copy(at, to, recursive=True)
+            fs.copy(at, to, recursive=True)
 
     def discover(
         self,

@@ -182,6 +182,6 @@ def _strip_own(profile: str, path: Any) -> Any:
         raise UsageError(
             f"{text!r} is on the server of {'profile ' + repr(match[2]) if match[2] else 'the default profile'}, "
             f"and this filesystem on that of {'profile ' + repr(profile) if profile else 'the default profile'}.",
-            hint="Open the address with fsspec.open, or use the other profile's filesystem.",
+            hint="Open the address with fsspec.open; to copy between two servers, use sync.",
         )
     return LakehouseFileSystem._strip_protocol(text)  # noqa: SLF001
