@@ -12,6 +12,8 @@ from typing import Any
 
 from fsspec.spec import AbstractFileSystem
 
+from lakehouse_sdk.errors import NotFoundError
+
 Paths = str | list[str]
 
 
@@ -34,7 +36,7 @@ def find_copy_pairs(fs: AbstractFileSystem, source: Paths, target: Paths, **opti
     """Pairs of `fs.copy(source, target, **options)`: remote to remote.
 
     Raises:
-        FileNotFoundError: Nothing matches `source`.
+        NotFoundError: Nothing matches `source`.
     """
     stand_in = _StandIn(fs)
     AbstractFileSystem.copy(stand_in, source, target, **options)
@@ -45,7 +47,7 @@ def find_get_pairs(fs: AbstractFileSystem, source: Paths, target: Paths, **optio
     """Pairs of `fs.get(source, target, **options)`: remote to local.
 
     Raises:
-        FileNotFoundError: Nothing matches `source`.
+        NotFoundError: Nothing matches `source`.
         ValueError: A name in the source would lead out of the target folder.
     """
     stand_in = _StandIn(fs)
@@ -82,7 +84,13 @@ class _StandIn:
 
     def expand_path(self, path: Paths, *args: Any, **options: Any) -> list[str]:
         """The expansion of fsspec itself, over the listings below."""
-        expanded: list[str] = AbstractFileSystem.expand_path(self, path, *args, **options)
+        try:
+            expanded: list[str] = AbstractFileSystem.expand_path(self, path, *args, **options)
+        except NotFoundError:
+            raise
+        except FileNotFoundError:
+            named = ", ".join(self._fs.unstrip_protocol(part) for part in ([path] if isinstance(path, str) else path))
+            raise NotFoundError(f"There is nothing at {named}.", hint="Look with `ls` what is there.") from None
         return expanded
 
     def glob(self, path: str, **options: Any) -> list[str]:
