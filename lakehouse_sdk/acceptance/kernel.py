@@ -22,6 +22,9 @@ from lakehouse_sdk.errors import ConfigurationError
 NAME = "python3"
 """What the kernel is called: papermill derives the language from it."""
 
+_LONGEST_SOCKET = 90
+"""macOS allows 103 bytes, and ZMQ appends the number of the channel."""
+
 
 class PrivateKernel:
     """Where a kernel lives, and its end; nbclient starts it through `manager_class`.
@@ -59,6 +62,14 @@ class PrivateKernel:
         provisioner = getattr(self._manager, "provisioner", None)
         self._pid = getattr(provisioner, "pid", None) or self._pid
 
+    def _choose_transport(self) -> dict[str, str]:
+        """Sockets in the folder: two runs never race for a port, and no other user can connect.
+
+        The system limits the path of a socket; where the temporary folder's is too long, Jupyter's TCP ports have to do.
+        """
+        socket = self._folder / "socket"
+        return {"transport": "ipc", "ip": str(socket)} if len(os.fsencode(socket)) <= _LONGEST_SOCKET else {}
+
     def _define_manager(self) -> type:
         try:
             import ipykernel  # noqa: F401, PLC0415 (heavy; only to know that the kernel will start)
@@ -74,12 +85,10 @@ class PrivateKernel:
 
         class Manager(AsyncKernelManager):
             def __init__(self, **options: Any) -> None:
-                # Sockets in the folder instead of TCP ports: two runs never race for one, and no other user can connect.
                 super().__init__(
                     kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(specs)], ensure_native_kernel=False),
                     connection_file=str(kernel._folder / "connection.json"),
-                    transport="ipc",
-                    ip=str(kernel._folder / "socket"),
+                    **kernel._choose_transport(),
                     **options,
                 )
                 kernel._manager = self

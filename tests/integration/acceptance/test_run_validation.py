@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -56,6 +57,13 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     return home
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A temporary folder with a path short enough for a socket below it, which pytest's own is not everywhere."""
+    with tempfile.TemporaryDirectory(prefix="lk-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def kernels_below(pid: int) -> list[psutil.Process]:
@@ -192,7 +200,9 @@ run_validation(sys.argv[1], output_dir=sys.argv[2])
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
-def test_an_interrupted_run_leaves_no_kernel_and_ctrl_c_nothing_at_all(make: Make, tmp_path: Path, how: signal.Signals) -> None:
+def test_an_interrupted_run_leaves_no_kernel_and_ctrl_c_nothing_at_all(
+    make: Make, tmp_path: Path, short_folder: Path, how: signal.Signals
+) -> None:
     """Ctrl-C also ends what a cell has started; when the runner is killed outright, the kernel notices by itself."""
     mark = tmp_path / "running"
     path = make(
@@ -201,7 +211,8 @@ def test_an_interrupted_run_leaves_no_kernel_and_ctrl_c_nothing_at_all(make: Mak
     )
     reports, log = tmp_path / "r", tmp_path / "log"
     with log.open("wb") as stderr:
-        runner = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), str(reports)], stderr=stderr)
+        env = {**os.environ, "TMPDIR": str(short_folder)}  # a killed runner cannot remove the kernel's folder
+        runner = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), str(reports)], stderr=stderr, env=env)
     family: list[psutil.Process] = []
     try:
         deadline = time.monotonic() + 60
@@ -221,5 +232,6 @@ def test_an_interrupted_run_leaves_no_kernel_and_ctrl_c_nothing_at_all(make: Mak
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
     if how is signal.SIGINT:
+        assert list(short_folder.iterdir()) == []
         assert "KeyboardInterrupt" in log.read_text()
         assert list(reports.iterdir()) == []
