@@ -24,6 +24,9 @@ class TestEndpoint:
         assert profile.resolved_endpoint_url == "https://s3.eu-west-1.amazonaws.com"
         assert profile.secure
 
+    def test_none_said_outright_is_the_default_too(self) -> None:
+        assert S3Profile(endpoint_url=None).resolved_endpoint_url == "https://s3.us-east-1.amazonaws.com"
+
     def test_a_trailing_slash_is_dropped(self) -> None:
         assert PLAIN.resolved_endpoint_url == "http://minio:9000"
         assert not PLAIN.secure
