@@ -1,7 +1,8 @@
 """The suite that fsspec publishes for every filesystem, over `lakehouse://` on a real MinIO.
 
 A deviation would be declared here, with its reason, as a strict expected failure; there is none. What S3 has no notion
-of, empty folders, the suite asks for by a fixture. Its module about `mv` tries local files only; `test_bulk.TestMove` tries ours.
+of, empty folders, the suite asks for by a fixture. Its module about `mv` tries local files only; ours are in
+`test_bulk.TestMove`.
 """
 
 from __future__ import annotations
