@@ -34,12 +34,12 @@ def test_where_modules_come_from_is_the_users_choice_and_nothing_else_is(monkeyp
 def test_the_users_go_settings_file_counts_while_gos_own_counters_go_to_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain.sys, "platform", "linux")
     monkeypatch.delenv("GOENV", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/home/me/config")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/own/config")
     env = build_environment(SYSTEM_GO, Path("/scratch"))
-    assert env["GOENV"] == "/home/me/config/go/env"
+    assert env["GOENV"] == "/own/config/go/env"
     assert env["XDG_CONFIG_HOME"] == "/scratch/config"
-    monkeypatch.setenv("GOENV", "/home/me/other")
-    assert build_environment(SYSTEM_GO, Path("/scratch"))["GOENV"] == "/home/me/other"
+    monkeypatch.setenv("GOENV", "/own/other")
+    assert build_environment(SYSTEM_GO, Path("/scratch"))["GOENV"] == "/own/other"
 
 
 def test_a_fetched_go_is_told_where_its_own_files_are() -> None:

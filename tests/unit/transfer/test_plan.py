@@ -164,7 +164,7 @@ class TestNamesThatOneFolderCannotHoldApart:
         source = [
             entry(name, size) for name, size in [("../up", 1), ("Same", 1), ("dir/", 0), ("full/", 1), ("same", 1), ("x", 1)]
         ]
-        rows = list(plan_to_folder(source, [entry("only-there")], "/root"))
+        rows = list(plan_to_folder(source, [entry("only-there")], "/tree"))
         assert actions(rows) == {
             "../up": Action.CONFLICT,
             "Same": Action.CONFLICT,
@@ -173,4 +173,4 @@ class TestNamesThatOneFolderCannotHoldApart:
             "same": Action.CONFLICT,
             "x": Action.COPY,
         }
-        assert rows[-1].target_key == "/root/x"
+        assert rows[-1].target_key == "/tree/x"
