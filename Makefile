@@ -32,7 +32,7 @@ lint: setup ## Check format, style, types and the import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: setup ## Measure, and write docs/reference/benchmarks.md
+bench: minio ## Measure, and write docs/reference/benchmarks.md
 	@$(BIN)/python benchmarks/run.py
 
 docs: setup ## Write the generated pages of docs/reference anew

@@ -56,7 +56,9 @@ def measure_starts() -> list[Figure]:
         Figure("`python -c pass`, for comparison", repeat(lambda: run(sys.executable, "-c", "pass"))),
         Figure("`import lakehouse_sdk`", repeat(lambda: time_import("import lakehouse_sdk")), 0.25),
         Figure("… and `connect()`", repeat(lambda: time_import("import lakehouse_sdk; lakehouse_sdk.connect()"))),
-        Figure("… and `lake.fs` (loads s3fs)", repeat(lambda: time_import("import lakehouse_sdk; lakehouse_sdk.connect().fs"))),
+        Figure(
+            "`import lakehouse_sdk.filesystem` (loads s3fs)", repeat(lambda: time_import("import lakehouse_sdk.filesystem"))
+        ),
         Figure("`lakehouse --help`", repeat(lambda: run(BIN / "lakehouse", "--help"))),
     ]
 
@@ -120,7 +122,7 @@ One run of `lakehouse demo`: three servers, archives through bronze into tables,
 ## What is not fast
 
 - The first import after an installation compiles bytecode and takes several times as long as the figure above.
-- `lake.fs` loads s3fs with its asynchronous stack; a `sync` does without it.
+- `lakehouse://` and `lake.fs` load s3fs with its asynchronous stack; a `sync` does without it.
 - Much of the demo is waiting for things that happen once: servers that start, imports of Prefect and of the notebook's kernel.
 - Archives come from another endpoint `staged`: every byte passes this machine twice, down and up.
 - Transfers and tables have no figures here yet.
