@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lakehouse_sdk.errors import CapacityError, ConfigurationError, ConflictError, ServerError
+from lakehouse_sdk.errors import CapacityError, ConfigurationError, ConflictError, ServerError, UsageError
 from lakehouse_sdk.events import Event, StageFinished, StageProgress
-from lakehouse_sdk.servers import MinioServer, process
-from lakehouse_sdk.servers.ports import answers, choose_port, is_free
+from lakehouse_sdk.servers import MinioServer, process, programs
+from lakehouse_sdk.servers.ports import answers, choose_port, is_free, listens
 
 MakeMinio = Callable[..., Path]
 
@@ -158,3 +159,26 @@ def test_a_file_that_is_not_executable_or_not_a_program_says_so(tmp_path: Path) 
     program.chmod(0o755)
     with pytest.raises(ConfigurationError, match="cannot be run"):
         MinioServer(tmp_path / "m", program=program).start()
+
+
+def test_a_program_that_does_not_tell_its_version_is_refused(
+    make_program: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "_PROBE_TIMEOUT_S", 0.3)
+    with pytest.raises(ConfigurationError, match="did not tell its version"):
+        MinioServer(tmp_path / "m", program=make_program("minio", "import time; time.sleep(30)")).start()
+
+
+def test_a_temporary_server_cannot_outlive_its_process(make_minio: MakeMinio) -> None:
+    """Its folder goes with the process."""
+    with MinioServer(program=make_minio()) as server, pytest.raises(UsageError, match="temporary folder"):
+        server.detach()
+
+
+def test_who_listens_is_told_by_process(make_minio: MakeMinio, tmp_path: Path) -> None:
+    with MinioServer(tmp_path, program=make_minio()) as server:
+        port = int(server.url.rpartition(":")[2])
+        assert listens(server.pid, port)
+        assert not listens(os.getpid(), choose_port())
+        pid = server.pid
+    assert not listens(pid, port)
