@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 
 HELD = {
     "prefect": "3.8.8",  # what the flows are tested with; 3.9 is a decision, not an upgrade
-    "fastapi": "0.149.0",  # Prefect 3.8.8 does not bound it, and its server fails to import with 0.165
+    "fastapi": "0.149.0",  # Prefect 3.8.8 does not bound it, and its server fails to import from 0.155 on
     "starlette": "1.10.0",  # as fastapi: the server fails to import with 0.52
 }
 """Versions that an upgrade leaves alone, each with its reason."""
