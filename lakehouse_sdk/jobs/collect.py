@@ -227,7 +227,7 @@ def discover_archives(
         else:
             archives.append(found)
             if len(archives) % _PROGRESS_EVERY == 0:
-                observer(StageProgress("discover", len(archives), note=found.key))
+                observer(StageProgress("discover", len(archives), note=f"{len(archives)} archives, at {found.key}"))
     discovery = Discovery(source, tuple(archives), tuple(oddities))
     summary = f"{format_count(len(archives))} archives, {format_bytes(discovery.total_bytes)}, {len(oddities)} odd keys"
     observer(StageFinished("discover", time.perf_counter() - started, summary))

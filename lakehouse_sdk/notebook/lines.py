@@ -45,6 +45,8 @@ class LineSink:
 
 def describe_progress(view: StageView, now_s: float) -> str:
     """How far a running stage is, in one line."""
+    if view.note and not view.total_objects and not view.total_bytes:
+        return _printable(view.note)  # without an end in sight a bare count says less than the stage itself
     parts = [view.describe_amount(), view.describe_pace(now_s), view.describe_failures()]
     return ", ".join(part for part in parts if part)
 
@@ -53,6 +55,11 @@ def describe_end(view: StageView) -> str:
     """What a finished stage did, in one line."""
     mark = "" if view.ok else "not all went well: "
     return f"{mark}{view.summary or 'done'} ({format_duration(view.seconds)})"
+
+
+def _printable(text: str) -> str:
+    """The text with control characters spelt out: a note may hold an object's key."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _describe_total(view: StageView) -> str:

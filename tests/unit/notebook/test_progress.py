@@ -90,6 +90,16 @@ class TestBoard:
 
 
 class TestLines:
+    def test_without_an_end_in_sight_the_stage_itself_says_how_far_it_is(self, clock: Clock) -> None:
+        log = io.StringIO()
+        run(
+            LineSink(log),
+            clock,
+            (0, StageStarted("build-minio", "about three minutes")),
+            (6, StageProgress("build-minio", 534, note=f"534 packages compiled, 6 s{HOSTILE}")),
+        )
+        assert log.getvalue().splitlines()[1] == rf"build-minio: 534 packages compiled, 6 s{HOSTILE}".replace("\x1b", r"\x1b")
+
     def test_a_log_gets_start_end_failures_and_a_line_every_five_seconds(self, clock: Clock) -> None:
         log = io.StringIO()
         run(
