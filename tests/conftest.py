@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,8 +112,14 @@ class SkipGuard:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Guard the skips in CI, once: a worker of pytest-xdist leaves it to the process that collects the reports."""
-    if os.environ.get("CI") and not hasattr(config, "workerinput"):
+    """Once for a run, before its workers: a home for Prefect, and the guard of the skips in CI."""
+    if hasattr(config, "workerinput"):
+        return
+    # Importing Prefect makes its home folder, and nothing of a test run belongs into the user's.
+    home = tempfile.TemporaryDirectory(prefix="prefect-of-tests-", ignore_cleanup_errors=True)
+    os.environ["PREFECT_HOME"] = home.name
+    config.add_cleanup(home.cleanup)
+    if os.environ.get("CI"):
         lines = Path(__file__).with_name("allowed-skips.txt").read_text(encoding="utf-8").splitlines()
         names = [line.partition(" # ")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
         config.pluginmanager.register(SkipGuard(names), "skip-guard")
