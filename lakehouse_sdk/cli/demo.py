@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from lakehouse_sdk.lakehouse import Lakehouse
     from lakehouse_sdk.testing import MirrorTruth
 
+_SHOWN_COLUMNS = {
+    "silver.klines": ["open_time", "symbol", "interval", "open", "close", "volume"],
+    "silver.agg_trades": ["transact_time", "symbol", "agg_trade_id", "price", "quantity", "side"],
+}
 _BUCKET, _REPLICA, _MIRROR = "lakehouse", "lakehouse-replica", "data.binance.vision"
 
 
@@ -219,29 +223,18 @@ def _connect(config: Path) -> Lakehouse:
 def _read_back(config: Path, run: RunReport) -> bool:
     """Count every table with three readers, show a few rows; True where all counts agree with the build's own."""
     lake = _connect(config)
-    rows, agree = [], True
+    table, agree = [], True
     for name, built in run.build.rows_by_table().items():
-        scan = lake.table(name).scan()
-        counts = {
-            "pandas": len(scan.to_pandas()),
-            "polars": scan.to_polars().height,
-            "DuckDB": scan.to_duckdb().aggregate("count(*)").fetchall()[0][0],
-        }
-        adds_up = built.rows_in == built.accepted + built.duplicate + built.quarantined
-        agree &= adds_up and set(counts.values()) == {built.accepted}
-        rows.append(
-            [
-                name,
-                *(
-                    format_count(n)
-                    for n in (built.rows_in, built.accepted, built.duplicate, built.quarantined, *counts.values())
-                ),
-            ]
-        )
-        columns = ["open_time", "symbol", "interval", "open", "close", "volume"] if "klines" in name else None
-        print(f"\n   {name}")
-        print(lake.table(name).scan(columns=columns).to_polars().head(3))
-    print_table(["table", "rows in", "accepted", "duplicate", "quarantined", "pandas", "polars", "DuckDB"], rows)
+        scan = lake.table(name).scan(columns=_SHOWN_COLUMNS[name])
+        frame = scan.to_polars()
+        duckdb_rows = scan.to_duckdb().aggregate("count(*)").fetchall()[0][0]
+        read = (len(scan.to_pandas()), frame.height, duckdb_rows)
+        agree &= built.rows_in == built.accepted + built.duplicate + built.quarantined
+        agree &= set(read) == {built.accepted}
+        counts = (built.rows_in, built.accepted, built.duplicate, built.quarantined, *read)
+        table.append([name, *map(format_count, counts)])
+        print(f"\n   {name}\n{frame.head(3)}")
+    print_table(["table", "rows in", "accepted", "duplicate", "quarantined", "pandas", "polars", "DuckDB"], table)
     print(f"   rows in = accepted + duplicate + quarantined, and three readers agree: {'yes' if agree else 'NO'}")
     return agree
 
