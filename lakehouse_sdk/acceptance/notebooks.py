@@ -51,11 +51,16 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> dict[s
     Papermill itself only warns of an unknown name, and the notebook then runs on its default as if all were well.
 
     Raises:
-        UsageError: The notebook has no such parameter, or a value cannot or must not be written into a notebook.
+        UsageError: The notebook names no kernel or has no such parameter, or a value cannot or must not be written into a
+            notebook.
     """
     import papermill  # noqa: PLC0415 (heavy)
 
-    known = papermill.inspect_notebook(str(notebook))
+    try:
+        known = papermill.inspect_notebook(str(notebook))
+    except ValueError as error:  # papermill derives how to read the parameters from the kernel's language
+        hint = "Open it in Jupyter, choose a Python kernel and save it."
+        raise UsageError(f"The notebook {notebook.name} cannot be read: {error}", hint=hint) from error
     for name, value in parameters.items():
         if name not in known:
             hint = f"It takes: {', '.join(known) or 'none'}."

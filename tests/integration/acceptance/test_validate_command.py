@@ -86,3 +86,14 @@ def test_values_that_are_json_are_taken_as_such(text: str, parsed: tuple[str, ob
 def test_a_parameter_without_name_or_value_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="name=value"):
         parse_parameter(text)
+
+
+def test_a_notebook_without_a_kernel_is_a_use_error(tmp_path: Path) -> None:
+    """Exit code 2, the notebook's name and what to do, no traceback."""
+    cell = new_code_cell("day = None", metadata={"tags": ["parameters"]})
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "bare.ipynb")
+    done = lakehouse("validate", "bare.ipynb", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "bare.ipynb" in done.stderr
+    assert "choose a Python kernel" in done.stderr
+    assert "Traceback" not in done.stderr
