@@ -120,6 +120,7 @@ def _run(folder: Path, output: Path | None) -> bool:
             os.environ.update(servers.prefect.result().client_env())
             config = _write_config(folder, servers)
         with steps.step("flow", "Prefect flow collect_and_build: discover → plan → copy → verify → build → replicate"):
+            stack.callback(_send_pending)  # before the servers are stopped, also after Ctrl-C
             run = _run_flow(config)
         _print_run(run)
         with steps.step("again", "The same flow again: nothing is new, nothing may change"):
@@ -200,6 +201,12 @@ def _run_flow(config: Path) -> RunReport:
     from lakehouse_sdk.flows import collect_and_build  # noqa: PLC0415 (reads PREFECT_* variables when it loads)
 
     return collect_and_build(replica_bucket=_REPLICA, config_file=config)
+
+
+def _send_pending() -> None:
+    from lakehouse_sdk.flows import send_pending  # noqa: PLC0415
+
+    send_pending()
 
 
 def _print_run(run: RunReport) -> None:

@@ -8,5 +8,6 @@ Importing this package imports Prefect (about a second), and Prefect reads `PREF
 
 from lakehouse_sdk.flows.artifacts import link_report
 from lakehouse_sdk.flows.collect_and_build import RunReport, collect_and_build
+from lakehouse_sdk.flows.pending import send_pending
 
-__all__ = ["RunReport", "collect_and_build", "link_report"]
+__all__ = ["RunReport", "collect_and_build", "link_report", "send_pending"]
