@@ -43,9 +43,10 @@ class Figure:
 
 
 def main() -> int:
+    machine = describe_machine()
     figures = measure_starts()
     steps = measure_demo()
-    PAGE.write_text(render(figures, steps), encoding="utf-8")
+    PAGE.write_text(render(machine, figures, steps), encoding="utf-8")
     print(f"Written: {PAGE.relative_to(ROOT)}")
     return 0
 
@@ -97,7 +98,7 @@ def time_import(code: str) -> float:
     return float(done.stdout)
 
 
-def render(starts: list[Figure], steps: list[Figure]) -> str:
+def render(machine: str, starts: list[Figure], steps: list[Figure]) -> str:
     """The page."""
     missed = [item.name for item in (*starts, *steps) if item.target_s is not None and item.seconds >= item.target_s]
     verdict = f"Targets missed: {', '.join(missed)}." if missed else "All targets are met."
@@ -105,7 +106,7 @@ def render(starts: list[Figure], steps: list[Figure]) -> str:
 
 Made by `make bench`. Only ratios carry over to other machines.
 
-Measured {datetime.now(UTC):%Y-%m-%d} on {describe_machine()}. {verdict}
+Measured {datetime.now(UTC):%Y-%m-%d} on {machine}. {verdict}
 
 ## Starting
 
@@ -140,7 +141,13 @@ def describe_machine() -> str:
     model = re.search(r"model name\s*: (.+)", cpuinfo.read_text(encoding="utf-8")) if cpuinfo.exists() else None
     memory_gib = psutil.virtual_memory().total / 1024**3
     name = model[1] if model else platform.processor() or platform.machine()
-    return f"{os.cpu_count()} cores ({name}), {memory_gib:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+    parts = [
+        f"{os.cpu_count()} cores ({name})",
+        f"{memory_gib:.0f} GiB",
+        platform.system(),
+        f"Python {platform.python_version()}",
+    ]
+    return f"{', '.join(parts)}, with a load average of {os.getloadavg()[0]:.1f} from other work at the start"
 
 
 if __name__ == "__main__":
