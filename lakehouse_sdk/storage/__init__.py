@@ -6,6 +6,7 @@ deciding what to copy (`transfer`), two servers at once, fsspec (`filesystem`). 
 
 from lakehouse_sdk.storage.answers import CopyResult, DeleteFailure, ObjectInfo, OpenUpload
 from lakehouse_sdk.storage.client import S3Client
+from lakehouse_sdk.storage.listing import ListingOrderError
 from lakehouse_sdk.storage.refusals import Refusal
 
-__all__ = ["CopyResult", "DeleteFailure", "ObjectInfo", "OpenUpload", "Refusal", "S3Client"]
+__all__ = ["CopyResult", "DeleteFailure", "ListingOrderError", "ObjectInfo", "OpenUpload", "Refusal", "S3Client"]

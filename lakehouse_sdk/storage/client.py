@@ -14,8 +14,6 @@ from typing import BinaryIO, Self
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-import urllib3
-
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import ConflictError, LakehouseError, NotFoundError, StorageError
 from lakehouse_sdk.storage.answers import (
@@ -32,10 +30,13 @@ from lakehouse_sdk.storage.answers import (
     parse_listing,
     parse_uploads,
 )
+from lakehouse_sdk.storage.connection import Reply
+from lakehouse_sdk.storage.listing import ParallelListing
 from lakehouse_sdk.storage.wire import Wire
 
 _DELETE_BATCH = 1000
 """S3's limit of keys in one DeleteObjects."""
+_LISTING = {"list-type": "2", "encoding-type": "url"}
 _NOT_IN_XML = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """One of these in a DeleteObjects request makes the server refuse the whole batch as malformed."""
 
@@ -92,6 +93,26 @@ class S3Client:
         for page in self._pages(bucket, prefix, start_after=start_after):
             yield from page.objects
 
+    def list_parallel(self, bucket: str, prefix: str = "", *, at_once: int = 8) -> Iterator[ObjectInfo]:
+        """As `list_objects`, quicker: where there is more than a page, folders are listed side by side, `at_once` requests.
+
+        A small listing takes one request as ever, a large one a few more than `list_objects`. Memory is bounded.
+
+        Raises:
+            ListingOrderError: The server does not list in the order of keys; `list_objects` takes it as it comes.
+        """
+        place = self._place(bucket, prefix)
+
+        def fetch(query: Mapping[str, str]) -> ListingPage:
+            return self._fetch_page(bucket, query, place)
+
+        for objects in ParallelListing(fetch, prefix, at_once):
+            yield from objects
+
+    def get_server_name(self, bucket: str) -> str:
+        """What the server calls itself, for example `MinIO` or `AmazonS3`; empty where it does not say."""
+        return self._wire.send("HEAD", bucket).headers.get("server", "")
+
     def list_prefixes(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """The "folders" directly below `prefix`: common prefixes up to the next `/`, trailing slash included."""
         for page in self._pages(bucket, prefix, delimiter="/"):
@@ -104,8 +125,8 @@ class S3Client:
             yield from page.objects
 
     def _pages(self, bucket: str, prefix: str, *, start_after: str = "", delimiter: str = "") -> Iterator[ListingPage]:
-        place = f"{bucket}/{prefix} at {self.profile.resolved_endpoint_url}"
-        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+        place = self._place(bucket, prefix)
+        query = {"prefix": prefix}
         if start_after:
             query["start-after"] = start_after
         if delimiter:
@@ -113,7 +134,7 @@ class S3Client:
         seen_tokens: set[str] = set()
         first_of_last: object = None
         while True:
-            page = parse_listing(self._wire.send("GET", bucket, query=query).body, place)
+            page = self._fetch_page(bucket, query, place)
             first = next(iter(page.objects or page.prefixes), None)
             if page.next_token in seen_tokens or (first is not None and first == first_of_last):
                 raise StorageError(f"The listing of {place} repeats itself.", hint="The server does not page as S3 does.")
@@ -123,6 +144,12 @@ class S3Client:
             seen_tokens.add(page.next_token)
             first_of_last = first
             query["continuation-token"] = page.next_token
+
+    def _fetch_page(self, bucket: str, query: Mapping[str, str], place: str) -> ListingPage:
+        return parse_listing(self._wire.send("GET", bucket, query={**_LISTING, **query}).body, place)
+
+    def _place(self, bucket: str, prefix: str) -> str:
+        return f"{bucket}/{prefix} at {self.profile.resolved_endpoint_url}"
 
     def get_info(self, bucket: str, key: str) -> ObjectInfo:
         """Size, ETag, time and, where the server keeps it, SHA-256 of one object."""
@@ -144,8 +171,8 @@ class S3Client:
         """The whole object in memory."""
         return self._wire.send("GET", bucket, key).body
 
-    def open_stream(self, bucket: str, key: str, *, if_match: str | None = None) -> urllib3.BaseHTTPResponse:
-        """The object as a stream, pinned to an ETag where one is given; read it, then call `release_conn()`."""
+    def open_stream(self, bucket: str, key: str, *, if_match: str | None = None) -> Reply:
+        """The object as a readable file, pinned to an ETag where one is given; close it when done, read or not."""
         return self._wire.open(bucket, key, {"If-Match": f'"{if_match}"'} if if_match else None)
 
     def put_bytes(
@@ -186,9 +213,9 @@ class S3Client:
             headers: Content type and the like, as `get_details` gives them.
         """
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-        sent = {**(headers or {}), "Content-Length": str(size_bytes), "x-amz-checksum-sha256": checksum}
+        sent = {**(headers or {}), "x-amz-checksum-sha256": checksum}
         body = file if size_bytes else b""
-        answer = self._wire.send("PUT", bucket, key, headers=sent, body=body, body_sha256=sha256)
+        answer = self._wire.send("PUT", bucket, key, headers=sent, body=body, size_bytes=size_bytes, body_sha256=sha256)
         return answer.headers.get("etag", "").strip('"')
 
     def list_uploads(self, bucket: str, key: str) -> list[OpenUpload]:

@@ -14,8 +14,6 @@ from contextlib import suppress
 from io import FileIO
 from threading import Lock
 
-import urllib3
-
 from lakehouse_sdk.errors import ConnectError, IntegrityError, LakehouseError
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.hashing import READ_BYTES, hash_file
@@ -85,7 +83,7 @@ class NativeRunner:
             return Outcome(row, Status.CANCELLED, "cancelled on the way", self.name)
         except LakehouseError as error:
             outcome = Outcome(row, Status.FAILED, str(error), self.name)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
+        except OSError as error:
             outcome = Outcome(row, Status.FAILED, f"{type(error).__name__}: {error}", self.name)
         self._count_connection(alive=True)
         return outcome
@@ -160,17 +158,14 @@ class NativeRunner:
         stream = self._client.open_stream(bucket, key, if_match=if_match)
         try:
             with open(path or "/dev/null", "wb") as file:  # noqa: PTH123
-                for block in stream.stream(READ_BYTES):
+                while block := stream.read(READ_BYTES):
                     self._check_running()
                     digest.update(block)
                     file.write(block)
                     size_bytes += len(block)
-        except BaseException:
-            stream.close()
-            raise
         finally:
+            stream.close()
             self._context.count_bytes(size_bytes)
-        stream.release_conn()
         return size_bytes, digest.hexdigest()
 
 
