@@ -99,6 +99,10 @@ class TransferSettings(_Group):
     """Objects under way at once; 32 was as fast as 256 on two cores and keeps s5cmd's memory at 50 MiB."""
     part_size_mib: int = Field(default=50, ge=5, le=5120)
     """Part size of multipart uploads, MiB; the specification's default, and s5cmd's."""
+    max_deletes: int = Field(default=1000, ge=0)
+    """Most objects that a sync with deletes may remove, unless the call says otherwise."""
+    max_delete_percent: int = Field(default=10, ge=0, le=100)
+    """Most objects that it may remove, in percent of those at the target; the smaller of the two limits holds."""
     staging_dir: Path | None = None
     """Folder that `staged` copies pass through; default: a fresh folder in the system's temporary directory."""
     staging_max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)

@@ -5,18 +5,25 @@ single-object calls (`storage`, `filesystem`). Read `TransferPlan` first, then `
 """
 
 from lakehouse_sdk.transfer.cancel import CancelToken
-from lakehouse_sdk.transfer.engine import plan_transfer, run_transfer
+from lakehouse_sdk.transfer.engine import run_transfer
 from lakehouse_sdk.transfer.etags import compare_etags
-from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, PlanTotals, Status, TransferPlan
+from lakehouse_sdk.transfer.handle import TransferPlan
+from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, PlanTotals, Status
+from lakehouse_sdk.transfer.plan import CompareMode
+from lakehouse_sdk.transfer.planning import plan_transfer
 from lakehouse_sdk.transfer.report import TransferReport
+from lakehouse_sdk.transfer.selection import SELECT_ALL, Selection
 from lakehouse_sdk.transfer.strategies import StrategyName
 
 __all__ = [
+    "SELECT_ALL",
     "Action",
     "CancelToken",
+    "CompareMode",
     "Outcome",
     "PlanTotals",
     "PlannedObject",
+    "Selection",
     "Status",
     "StrategyName",
     "TransferPlan",

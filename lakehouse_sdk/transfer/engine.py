@@ -1,11 +1,10 @@
-"""The two verbs: plan a transfer, run it."""
+"""The second verb: run a planned transfer."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
-from pathlib import Path
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AccessError, NotFoundError
@@ -13,10 +12,9 @@ from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StagePro
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
 from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.ends import End, Ends, check_apart, resolve_ends
-from lakehouse_sdk.transfer.listing import find_empty_reason, list_folder, list_s3
-from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status, TransferPlan
-from lakehouse_sdk.transfer.plan import Entry, OutOfOrderError, plan_to_folder, plan_to_s3
+from lakehouse_sdk.transfer.ends import End, Ends, resolve_ends
+from lakehouse_sdk.transfer.handle import TransferPlan
+from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.report import TransferReport
 from lakehouse_sdk.transfer.strategies import (
     Choice,
@@ -27,77 +25,10 @@ from lakehouse_sdk.transfer.strategies import (
     choose_strategy,
 )
 from lakehouse_sdk.transfer.verify import verify_s3
-from lakehouse_sdk.uris import Address
 
 _PROGRESS_S = 0.1
 """Between two progress events: quicker than an eye, and no cost for each object."""
 _STRATEGIES: dict[str, Callable[[Ends, RunContext], Strategy]] = {"direct": DirectStrategy, "staged": StagedStrategy}
-
-
-def plan_transfer(
-    source: str | Path | Address, target: str | Path | Address, *, settings: Settings, observer: Observer = ignore_events
-) -> TransferPlan:
-    """Plan to bring the contents of a prefix or folder to a prefix or folder; reads both, changes nothing.
-
-    Every object of the source becomes a row: *copy* where the target lacks it or holds something else, *skip* where it holds
-    the same (equal size and ETag; where the ETags cannot be compared, equal size and not older), *conflict* where the target
-    cannot hold it, or not apart from another. What only the target holds is left alone. An empty source makes an empty plan
-    that says so in its `summary`.
-
-    Args:
-        source: Prefix or folder; `a` and `a/` mean the same.
-        target: Prefix or folder; the folder need not exist, the bucket must.
-        settings: Where profiles and limits come from.
-        observer: Told as stage `plan`.
-
-    Raises:
-        NotFoundError: The source folder, or a bucket, does not exist.
-        UsageError: Both ends are local, or one contains the other.
-        ConnectError, AccessError, StorageError: A listing failed; without it there is no plan.
-    """
-    ends = resolve_ends(source, target, settings)
-    check_apart(ends)
-    started_s = time.monotonic()
-    if observer is not ignore_events:
-        observer(StageStarted("plan", f"{ends.source.address} → {ends.target.address}"))
-    with RunContext(settings.transfer) as context:
-        try:
-            rows = tuple(_plan_rows(ends, context, sort=False))
-        except OutOfOrderError:  # an odd server; its listings have to be held and sorted
-            rows = tuple(_plan_rows(ends, context, sort=True))
-        note = "" if rows else _find_empty_reason(ends.source, context)
-        plan = TransferPlan(ends.source.address, ends.target.address, rows, note=note)
-    if observer is not ignore_events:
-        observer(StageFinished("plan", time.monotonic() - started_s, plan.summary))
-    return plan
-
-
-def _plan_rows(ends: Ends, context: RunContext, *, sort: bool) -> Iterator[PlannedObject]:
-    source, target = _list(ends.source, context), _list_target(ends.target, context)
-    if sort:
-        source, target = iter(sorted(source)), iter(sorted(target))
-    if ends.target.profile is None:
-        return plan_to_folder(source, target, ends.target.folder)
-    return plan_to_s3(source, target, ends.target.prefix)
-
-
-def _find_empty_reason(source: End, context: RunContext) -> str:
-    if source.profile is None:
-        return f"the folder {source.folder!r} holds no file"
-    client = context.client(source.profile)
-    return f"{source.address}: {find_empty_reason(client, source.bucket, source.prefix)}"
-
-
-def _list(end: End, context: RunContext) -> Iterator[Entry]:
-    if end.profile is None:
-        return list_folder(end.folder)
-    return list_s3(context.client(end.profile), end.bucket, end.prefix)
-
-
-def _list_target(end: End, context: RunContext) -> Iterator[Entry]:
-    if end.profile is None and not Path(end.folder).exists():
-        return iter(())
-    return _list(end, context)
 
 
 def run_transfer(
@@ -123,16 +54,18 @@ def run_transfer(
         cancel: Stops the run when set.
 
     Raises:
+        DeleteRefusedError: The plan would delete more than its limit; nothing was copied.
         NotFoundError: The target's bucket does not exist.
         UsageError: The strategy cannot join these ends.
         ConnectError: Nobody answers at the target.
     """
+    plan.check_deletes()
     ends = resolve_ends(plan.source, plan.target, settings)
     choice = choose_strategy(ends, strategy)
     started_s = time.monotonic()
     progress = _Progress(plan, observer)
     with RunContext(settings.transfer, cancel) as context:
-        outcomes = [_settle(row) for row in plan if row.action is not Action.COPY]
+        outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
         if plan.totals.copy_objects:
             _check_target(ends.target, context)
             outcomes += _copy(plan.rows(Action.COPY), ends, choice, context, progress)
@@ -189,6 +122,7 @@ def _report(plan: TransferPlan, choice: Choice, outcomes: list[Outcome], context
         s3_requests=context.s3_requests,
         s3_requests_of_s5cmd=tally.s3_requests_of_s5cmd,
         peak_staging_bytes=tally.peak_staging_bytes,
+        skips_counted=plan.counted_skips.objects,
         cancelled=context.cancel.cancelled and any(outcome.status is Status.CANCELLED for outcome in outcomes),
     )
 

@@ -26,6 +26,7 @@ class TransferReport:
         strategy: `direct` or `staged`.
         strategy_reason: Why this one, for people.
         outcomes: One for each row of the plan, in the order in which they ended.
+        skips_counted: Skipped objects that the plan only counted; together with `outcomes` they are all of it.
         seconds: Wall time of the run, planning not included.
         bytes_copied: Size of the objects that are `done`.
         bytes_through_client: Bytes that crossed this machine's network: 0 for a server-side copy, once the size for an
@@ -52,10 +53,12 @@ class TransferReport:
     s3_requests_of_s5cmd: int = 0
     peak_staging_bytes: int = 0
     cancelled: bool = False
+    skips_counted: int = 0
 
     def count(self, status: Status) -> int:
         """Objects that ended with this status."""
-        return sum(outcome.status is status for outcome in self.outcomes)
+        counted = self.skips_counted if status is Status.SKIPPED else 0
+        return counted + sum(outcome.status is status for outcome in self.outcomes)
 
     @property
     def failures(self) -> tuple[Outcome, ...]:
@@ -71,6 +74,7 @@ class TransferReport:
     def summary(self) -> str:
         """One line for people."""
         counts = Counter(outcome.status for outcome in self.outcomes)
+        counts[Status.SKIPPED] += self.skips_counted
         parts = [f"{counts[status]:,} {status.value}" for status in _SHOWN if counts[status]] or ["nothing to do"]
         return f"{self.strategy}: {', '.join(parts)}; {self.bytes_copied:,} bytes in {self.seconds:.1f} s."
 
@@ -87,9 +91,10 @@ class TransferReport:
             f"{item.row.relative_key!r}: {item.reason or item.status.value}" for item in failures[:_SHOWN_FAILURES]
         )
         more = f" and {len(failures) - _SHOWN_FAILURES:,} more" if len(failures) > _SHOWN_FAILURES else ""
+        objects = len(self.outcomes) + self.skips_counted
         stopped = "The transfer was cancelled. " if self.cancelled else ""
         raise TransferError(
-            f"{stopped}{len(failures):,} of {len(self.outcomes):,} objects are not at {self.target}: {shown}{more}.",
+            f"{stopped}{len(failures):,} of {objects:,} objects are not at {self.target}: {shown}{more}.",
             hint="Run the same transfer again: what is done is skipped.",
         )
 

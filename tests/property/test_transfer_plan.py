@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse_sdk.transfer import Action
-from lakehouse_sdk.transfer.plan import Entry, find_folder_conflicts, plan_to_folder, plan_to_s3
+from lakehouse_sdk.transfer.names import find_folder_conflicts
+from lakehouse_sdk.transfer.plan import Entry, is_marker, plan_to_folder, plan_to_s3
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 names = st.lists(st.sampled_from(["a", "b", "A", "é", "..", "", "!", "-"]), min_size=1, max_size=3).map("/".join).filter(bool)
@@ -58,7 +59,8 @@ def test_at_the_root_of_a_bucket_no_two_copies_meet_once_leading_slashes_are_dro
 def test_a_folder_plan_stays_inside_and_apart(source, target):
     held = {name: value for name, value in target.items() if not find_folder_conflicts([name], [])}
     held = {name: value for name, value in held.items() if name not in find_folder_conflicts(held, [])}
-    rows = list(plan_to_folder(listing(source), listing(held), "/root"))
+    conflicts = find_folder_conflicts([entry.name for entry in listing(source) if not is_marker(entry)], held)
+    rows = list(plan_to_folder(listing(source), listing(held), "/root", conflicts))
     assert sorted(row.relative_key for row in rows) == sorted(source)
     copied = [row.relative_key for row in rows if row.action is Action.COPY]
     everything = set(copied) | set(held)
