@@ -142,9 +142,12 @@ class TestStrategy:
 
 
 class TestRefusedCalls:
-    def test_two_local_ends(self, offline):
-        with pytest.raises(UsageError, match="local"):
-            plan_transfer("/tmp/a", Path("/tmp/b"), settings=offline)
+    def test_local_folders_that_overlap(self, offline, tmp_path):
+        (tmp_path / "a/b").mkdir(parents=True)
+        (tmp_path / "link").symlink_to(tmp_path / "a")
+        for source, target in [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("link", "a/b")]:
+            with pytest.raises(UsageError, match="overlap"):
+                plan_transfer(tmp_path / source, tmp_path / target, settings=offline)
 
     @pytest.mark.parametrize(("source", "target"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("", "a"), ("a/", "a")])
     def test_ends_that_overlap(self, offline, source, target):
