@@ -107,6 +107,16 @@ class TransferSettings(_Group):
     """Folder that `staged` copies pass through; default: a fresh folder in the system's temporary directory."""
     staging_max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)
     """Most bytes that rest in the staging folder at once; a larger transfer goes in several rounds."""
+    max_attempts: int = Field(default=4, ge=1, le=20)
+    """How often an object or part is tried at most while it fails for a reason that passes; single requests are repeated
+    up to five times before that."""
+    max_bytes_per_s: int | None = Field(default=None, ge=64 * 1024)
+    """Most bytes a second that pass this machine, in own requests; None: no limit. With a limit s5cmd, which knows none, is
+    not used for uploads and downloads."""
+    stream_memory_mib: int = Field(default=96, ge=16)
+    """Memory for bytes on their way between two servers, MiB; with the interpreter and its modules that stays below 200."""
+    single_copy_max_bytes: int = Field(default=5 * 1024**3, ge=5 * 1024**2, le=5 * 1024**3)
+    """Larger objects are copied inside a server in parts; 5 GiB is what S3's CopyObject carries."""
 
 
 class ServerSettings(_Group):

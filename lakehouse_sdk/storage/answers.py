@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import NamedTuple
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus, urlencode
 
 from lakehouse_sdk.errors import StorageError
 
@@ -35,6 +35,21 @@ class ObjectInfo(NamedTuple):
     etag: str
     last_modified: datetime
     sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDescription:
+    """One object with what a copy of it has to carry.
+
+    Attributes:
+        info: Size, ETag and time.
+        headers: To send with a copy: content type and the like, metadata, tags, storage class; names in lower case.
+        encryption: Headers of server-side encryption, for a copy inside the same server only.
+    """
+
+    info: ObjectInfo
+    headers: Mapping[str, str]
+    encryption: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,8 @@ _BUCKET_NAME = re.compile(rb"<Bucket>.*?<Name>([^<]*)</Name>.*?</Bucket>", re.DO
 _UPLOAD = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
 _INITIATED = re.compile(rb"<Initiated>([^<]*)</Initiated>")
+_TAG = re.compile(rb"<Tag>(.*?)</Tag>", re.DOTALL)
+_VALUE = re.compile(rb"<Value>([^<]*)</Value>")
 _FAILURE = re.compile(rb"<Error>(.*?)</Error>", re.DOTALL)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
@@ -208,11 +225,51 @@ def parse_uploads(body: bytes) -> Iterator[OpenUpload]:
         yield OpenUpload(name, upload_id, datetime.fromisoformat(initiated).astimezone(UTC))
 
 
+def parse_description(key: str, headers: Mapping[str, str], tags: str) -> ObjectDescription:
+    """An object from the headers (lower case names) of a HEAD or GET, and its tags as `parse_tags` gives them."""
+    carried = parse_content_headers(headers)
+    if tags:
+        carried["x-amz-tagging"] = tags
+    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
+        carried["x-amz-storage-class"] = headers["x-amz-storage-class"]
+    encryption = {name: headers[name] for name in _ENCRYPTION_HEADERS if name in headers}
+    return ObjectDescription(parse_head(key, headers), carried, encryption)
+
+
+def parse_tags(body: bytes) -> str:
+    """The tags of a GetObjectTagging answer as the header `x-amz-tagging` spells them."""
+    return urlencode([(_field(_KEY, tag[1]), _field(_VALUE, tag[1])) for tag in _TAG.finditer(body)], quote_via=quote)
+
+
+def parse_upload_id(body: bytes, place: str) -> str:
+    """The id in the answer that begins a multipart upload.
+
+    Raises:
+        StorageError: There is none.
+    """
+    found = _field(_UPLOAD_ID, body)
+    if not found:
+        raise StorageError(f"The upload of {place} was not begun: {body[:200]!r}.")
+    return found
+
+
+def parse_etag(body: bytes) -> str:
+    """The ETag in an answer's body, without quotes; empty where there is none."""
+    match = _ETAG.search(body)
+    return _unquote(match[1].decode()) if match else ""
+
+
 def parse_content_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that describe an object's content and travel with a copy of it: type, encoding, metadata and the like."""
     return {name: value for name, value in headers.items() if name in _CONTENT_HEADERS or name.startswith("x-amz-meta-")}
 
 
+_ENCRYPTION_HEADERS = (
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-context",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+)
 _CONTENT_HEADERS = frozenset(
     {"content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "expires"}
 )

@@ -62,12 +62,14 @@ class Wire:
     Attributes:
         profile: The server and its credentials.
         requests_sent: Requests sent so far, repeated ones included.
+        requests_repeated: Those of them that were repetitions.
     """
 
     def __init__(self, profile: S3Profile, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float) -> None:
         parts = urlsplit(profile.resolved_endpoint_url)
         self.profile = profile
         self.requests_sent = 0
+        self.requests_repeated = 0
         self._lock = threading.Lock()
         self._mine = threading.local()
         self._interrupted = threading.Event()
@@ -151,6 +153,8 @@ class Wire:
             if interrupted.wait(random.uniform(0, delay_s)):  # noqa: S311 (jitter, not a secret)
                 raise ConnectError(f"A request to {self.profile.resolved_endpoint_url} was interrupted.")
             self._mine.repeats = self.repeats_of_thread + 1
+            with self._lock:
+                self.requests_repeated += 1
             delay_s *= 2
         raise AssertionError
 
@@ -177,6 +181,8 @@ class Wire:
             path = f"/{request.bucket}{path if request.key else ''}"
         query = urlencode(sorted(request.query.items()), quote_via=quote, safe="~") if request.query else ""
         headers = {name: encode_header(value) for name, value in request.headers.items()}
+        if self.profile.requester_pays:
+            headers["x-amz-request-payer"] = "requester"
         if self._signer is not None:
             body_sha256 = request.body_sha256 or _hash(request.body)
             headers = self._signer.sign(request.method, host, path, query, headers, body_sha256)

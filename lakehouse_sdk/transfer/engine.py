@@ -22,13 +22,18 @@ from lakehouse_sdk.transfer.strategies import (
     StagedStrategy,
     Strategy,
     StrategyName,
+    StreamingStrategy,
     choose_strategy,
 )
 from lakehouse_sdk.transfer.verify import verify_s3
 
 _PROGRESS_S = 0.1
 """Between two progress events: quicker than an eye, and no cost for each object."""
-_STRATEGIES: dict[str, Callable[[Ends, RunContext], Strategy]] = {"direct": DirectStrategy, "staged": StagedStrategy}
+_STRATEGIES: dict[str, Callable[[Ends, RunContext], Strategy]] = {
+    "direct": DirectStrategy,
+    "streaming": StreamingStrategy,
+    "staged": StagedStrategy,
+}
 
 
 def run_transfer(
