@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lakehouse_sdk.config import cache_dir
@@ -21,7 +23,7 @@ FOLDER = cache_dir() / "benchmarks"
 MODULES = {"rclone": "github.com/rclone/rclone@latest", "mc": "github.com/minio/mc@latest"}
 AWS_PACKAGE = "awscli"
 _VERSION_COMMANDS = {"s5cmd": "version", "rclone": "version", "mc": "--version", "aws": "--version"}
-_TIMEOUT_S = 1800
+_TIMEOUT_S = 2 * 3600
 
 
 def find_peers() -> dict[str, Path]:
@@ -40,7 +42,9 @@ def prepare_peers() -> dict[str, Path]:
     """As `find_peers`, after building or installing what is missing; what fails is told and left out."""
     for name, module in MODULES.items():
         if _find(name) is None:
-            _try(name, lambda module=module: _build(module))
+            _try(name, partial(_build, module))
+    if all(_find(name) for name in MODULES):
+        shutil.rmtree(FOLDER / "build", ignore_errors=True)
     if _find("aws") is None:
         _try("aws", _install_aws)
     return find_peers()
@@ -73,28 +77,23 @@ def _ask_version(name: str, program: Path) -> str:
     return said if answer.returncode == 0 and said.startswith(known) else ""
 
 
-def _try(name: str, prepare: object) -> None:
+def _try(name: str, prepare: Callable[[], None]) -> None:
     print(f"{name} …", flush=True)
     try:
-        prepare()  # type: ignore[operator]
+        prepare()
     except (subprocess.SubprocessError, OSError) as error:
         print(f"  not available: {error}", flush=True)
 
 
 def _build(module: str) -> None:
-    """`go install`, niced; what it writes besides the program is removed."""
+    """`go install`, niced; what it writes besides the program stays until all are built, so that a second try goes on."""
     scratch = FOLDER / "build"
-    shutil.rmtree(scratch, ignore_errors=True)
-    (scratch / "tmp").mkdir(parents=True)
-    try:
-        go = find_go() or _fetch_go(scratch)
-        command = [str(go.program), "install", "-trimpath", "-ldflags=-s -w", module]
-        _run(command, build_environment(go, scratch))
-        (FOLDER / "bin").mkdir(exist_ok=True)
-        for program in (scratch / "bin").iterdir():
-            program.replace(FOLDER / "bin" / program.name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    (scratch / "tmp").mkdir(parents=True, exist_ok=True)
+    go = find_go() or find_go_below(scratch / "toolchain") or _fetch_go(scratch)
+    _run([str(go.program), "install", "-trimpath", "-ldflags=-s -w", module], build_environment(go, scratch))
+    (FOLDER / "bin").mkdir(exist_ok=True)
+    for program in (scratch / "bin").iterdir():
+        program.replace(FOLDER / "bin" / program.name)
 
 
 def _fetch_go(scratch: Path) -> Go:

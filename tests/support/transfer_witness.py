@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,17 @@ MIB = 1024**2
 
 def open_witness(profile: S3Profile) -> Any:
     """botocore's own client: what it says is the truth of these tests."""
-    access_key, secret_key = profile.credentials()
+    return _open_witness(str(profile.endpoint_url), *profile.credentials())
+
+
+@cache
+def _open_witness(endpoint_url: str, access_key: str, secret_key: str) -> Any:
     return botocore.session.Session().create_client(
         "s3",
-        endpoint_url=profile.endpoint_url,
+        endpoint_url=endpoint_url,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
-        region_name=profile.region,
+        region_name="us-east-1",
         config=Config(
             s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 6}, max_pool_connections=32
         ),
