@@ -11,9 +11,25 @@ from typing import Any
 
 from lakehouse_sdk.errors import AccessError, LakehouseError, NotFoundError
 from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.ends import End
 from lakehouse_sdk.transfer.plan import Entry
 from lakehouse_sdk.transfer.spill import CHUNK_ITEMS, SORT_ITEMS, Chunk, SpillFile, sort_outside
 from lakehouse_sdk.transfer.staging import is_staging_name
+
+
+def list_end(end: End, context: RunContext, *, sort: bool = False) -> Iterator[Entry]:
+    """What an end holds, in the order of names where its server lists so, and in any case with `sort`.
+
+    Raises:
+        ListingOrderError: Without `sort`, a server that lists in another order and was noticed at it.
+    """
+    if end.profile is None:
+        return list_folder(end.folder)
+    client = context.client(end.profile)
+    if sort:
+        return sort_entries(list_s3(client, end.bucket, end.prefix, parallel=False))
+    return list_s3(client, end.bucket, end.prefix)
 
 
 def list_s3(client: S3Client, bucket: str, prefix: str, *, parallel: bool = True) -> Iterator[Entry]:

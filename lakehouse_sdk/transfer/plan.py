@@ -94,7 +94,7 @@ def plan_to_s3(source: Iterable[Entry], target: Iterable[Entry], prefix: str, ru
     """
     rules = rules or PlanRules()
     slashes = _LeadingSlashes(rules) if not prefix else None
-    for entry, existing in _pair(source, target, rules.selection):
+    for entry, existing in pair_entries(source, target, rules.selection):
         if slashes is not None and slashes.hold(entry, existing):
             continue
         if entry is None:
@@ -124,7 +124,7 @@ def plan_to_folder(
         OutOfOrderError: One of the listings is not in the order of its names.
     """
     rules = rules or PlanRules()
-    for entry, existing in _pair(source, target, rules.selection):
+    for entry, existing in pair_entries(source, target, rules.selection):
         if entry is None:
             if existing is not None and rules.delete and not existing.obstacle and existing.name not in conflicts:
                 yield _delete(existing)
@@ -214,7 +214,7 @@ def _may_delete(existing: Entry, prefix: str) -> bool:
     return bool(prefix) or not existing.name.startswith(_OWN_FOLDERS)
 
 
-def _pair(
+def pair_entries(
     source: Iterable[Entry], target: Iterable[Entry], selection: Selection
 ) -> Iterator[tuple[Entry | None, Entry | None]]:
     """As `merge`, of what the selection lets in; where it leaves a source out, its counterpart is left alone."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import count
@@ -16,12 +15,13 @@ from pathlib import Path
 from lakehouse_sdk.config import Settings, TransferSettings
 from lakehouse_sdk.errors import DeleteRefusedError, LakehouseError
 from lakehouse_sdk.events import Observer, StageFinished, StageStarted, ignore_events
+from lakehouse_sdk.parallel import resolve_ordered
 from lakehouse_sdk.storage import ListingOrderError
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import End, Ends, check_apart, resolve_ends
 from lakehouse_sdk.transfer.handle import TransferPlan
 from lakehouse_sdk.transfer.hashing import hash_path
-from lakehouse_sdk.transfer.listing import KeptEntries, find_empty_reason, list_folder, list_s3, sort_entries, sort_names
+from lakehouse_sdk.transfer.listing import KeptEntries, find_empty_reason, list_end, sort_names
 from lakehouse_sdk.transfer.model import PlannedObject, SkipCount
 from lakehouse_sdk.transfer.names import find_folder_conflicts
 from lakehouse_sdk.transfer.plan import (
@@ -137,7 +137,7 @@ class _Planner:
 
     def _list_source(self, *, sort: bool) -> Iterator[Entry]:
         try:
-            yield from _list(self.ends.source, self.context, sort=sort)
+            yield from list_end(self.ends.source, self.context, sort=sort)
         except LakehouseError as error:
             if not self.rules.delete or isinstance(error, ListingOrderError):
                 raise
@@ -151,7 +151,7 @@ class _Planner:
         end = self.ends.target
         if end.profile is None and not Path(end.folder or "/").exists():
             return iter(())
-        return _list(end, self.context, sort=sort)
+        return list_end(end, self.context, sort=sort)
 
     def _may_need_hashes(self) -> bool:
         between_servers = self.ends.source.profile is not None and self.ends.target.profile is not None
@@ -166,24 +166,19 @@ class _Planner:
 
     def _settle(self, items: PlannedItems, rules: PlanRules) -> Iterator[PlannedObject]:
         """Rows, in order; hashes of undecided pairs are asked for a few at once."""
-        waiting: deque[PlannedObject | Future[PlannedObject | None]] = deque()
-        pool: ThreadPoolExecutor | None = None
-        try:
-            for item in items:
-                if isinstance(item, Undecided):
-                    pool = pool or ThreadPoolExecutor(_HASHES_AT_ONCE, thread_name_prefix="lakehouse-hash")
-                    waiting.append(pool.submit(self._decide, item, rules))
-                elif waiting:
-                    waiting.append(item)
-                else:
-                    yield item
-                while len(waiting) > _MAX_WAITING:
-                    yield from _finish(waiting.popleft())
-            while waiting:
-                yield from _finish(waiting.popleft())
-        finally:
-            if pool is not None:
-                pool.shutdown(wait=False, cancel_futures=True)
+        with ExitStack() as stack:
+            pool: list[ThreadPoolExecutor] = []  # most plans need none
+
+            def decide(item: PlannedObject | Undecided) -> PlannedObject | Future[PlannedObject | None] | None:
+                if isinstance(item, PlannedObject):
+                    return item
+                if not pool:
+                    pool.append(stack.enter_context(ThreadPoolExecutor(_HASHES_AT_ONCE, thread_name_prefix="lakehouse-hash")))
+                return pool[0].submit(self._decide, item, rules)
+
+            for row in resolve_ordered(map(decide, items), window=_MAX_WAITING):
+                if row is not None:
+                    yield row
 
     def _decide(self, pair: Undecided, rules: PlanRules) -> PlannedObject | None:
         ours = self._find_hash(self.ends.source, pair.entry)
@@ -206,12 +201,6 @@ class _Planner:
         return f"{source.address}: {find_empty_reason(client, source.bucket, source.prefix)}"
 
 
-def _finish(item: PlannedObject | Future[PlannedObject | None]) -> Iterator[PlannedObject]:
-    row = item.result() if isinstance(item, Future) else item
-    if row is not None:
-        yield row
-
-
 def _find_delete_refusal(
     plan: TransferPlan, source_objects: int, target_objects: int, max_deletes: int | None, settings: TransferSettings
 ) -> str:
@@ -232,15 +221,6 @@ def _find_delete_refusal(
         else f"more than {settings.max_deletes:,} or {settings.max_delete_percent} % of them"
     )
     return f"{totals.delete_objects:,} of {target_objects:,} objects at {plan.target} would be deleted, {bound}."
-
-
-def _list(end: End, context: RunContext, *, sort: bool) -> Iterator[Entry]:
-    if end.profile is None:
-        return list_folder(end.folder)
-    client = context.client(end.profile)
-    if sort:
-        return sort_entries(list_s3(client, end.bucket, end.prefix, parallel=False))
-    return list_s3(client, end.bucket, end.prefix)
 
 
 class _Listing:

@@ -20,8 +20,8 @@ class Selection:
 
     Patterns are globs on the name below the prefix, case-sensitive: `*` and `?` stay inside one component, `**` crosses
     slashes, `[a-c]` and `[!a-c]` are one of some characters, `[*]` is a star itself. A pattern without a slash is looked for
-    at any depth (`*.csv`, `tmp`); one with a slash starts at the prefix (`daily/*.zip`, `/tmp`); a pattern that matches a folder, or
-    ends with a slash, stands for everything in it.
+    at any depth (`*.csv`, `tmp`); one with a slash starts at the prefix (`daily/*.zip`, `/tmp`); a pattern that matches a
+    folder, or ends with a slash, stands for everything in it.
 
     Attributes:
         include: Patterns of which one must match; none means all names.

@@ -28,7 +28,7 @@ class FileRunner:
     def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """As `Runner.run`; after a cancel, what has not begun is `cancelled`."""
         for row in rows:
-            if self._context.cancel.cancelled:
+            if self._context.is_stopped():
                 yield Outcome(row, Status.CANCELLED, "cancelled before it began", self.name)
                 continue
             try:
@@ -43,7 +43,7 @@ class FileRunner:
             if reason := _find_change(row, before):
                 return Outcome(row, Status.FAILED, reason, self.name)
             while count := source.readinto(block):
-                if self._context.cancel.cancelled:
+                if self._context.is_stopped():
                     return Outcome(row, Status.CANCELLED, "cancelled on the way", self.name)
                 digest.update(block[:count])
                 target.write(block[:count])

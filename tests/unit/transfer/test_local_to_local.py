@@ -10,6 +10,7 @@ import pytest
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import CapacityError, DeleteRefusedError, NotFoundError
 from lakehouse_sdk.transfer import Action, CancelToken, Selection, Status, TransferPlan, plan_transfer, run_transfer
+from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.runners.files import FileRunner
 
 
@@ -179,7 +180,7 @@ def test_forecast(source, tmp_path, nowhere):
 
 def test_files_name_their_errors(tmp_path, planned):
     row = planned(str(tmp_path / "x"))
-    (outcome,) = FileRunner(type("Context", (), {"cancel": CancelToken()})()).run([row])
+    (outcome,) = FileRunner(RunContext(load_settings().transfer)).run([row])
     assert outcome.status is Status.FAILED
     assert "No such file" in outcome.reason
 
