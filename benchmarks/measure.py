@@ -66,8 +66,8 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, tim
         if process.returncode != 0:
             tail = (said + errors.read().decode(errors="replace"))[-2000:]
             raise RuntimeError(f"{Path(command[0]).name} ended with {process.returncode}: {tail}")
-    # ru_maxrss sees what falls between two samples, but of the largest single process only.
-    return Cost(wall_s, usage.ru_utime + usage.ru_stime, max(peak_bytes, usage.ru_maxrss * 1024), said)
+    # ru_maxrss is of no use: it counts what the process was before its exec, a fork of this one.
+    return Cost(wall_s, usage.ru_utime + usage.ru_stime, peak_bytes, said)
 
 
 class _Sampler:
@@ -76,6 +76,7 @@ class _Sampler:
     def __init__(self, pid: int) -> None:
         self._family = {pid}
         self._seen = {pid}
+        self._newborn: set[int] = set()
         self._peak_bytes = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -95,7 +96,11 @@ class _Sampler:
         """Each process is looked at once; a child has a later number than its parent, but for a wrap-around."""
         new = sorted(pid for name in os.listdir("/proc") if name.isdigit() and (pid := int(name)) not in self._seen)
         self._seen.update(new)
-        self._family.update(pid for pid in new if _parent(pid) in self._family)
+        self._family |= self._newborn  # one tick late: between fork and exec a child shows its parent's memory
+        self._newborn = set()
+        for pid in new:
+            if _parent(pid) in self._family | self._newborn:
+                self._newborn.add(pid)
 
 
 def _parent(pid: int) -> int:

@@ -23,7 +23,9 @@ if verb == "put":
 elif verb == "get":
     connect("SITE_A").get(f"{source}/", f"{target}/", recursive=True)
 elif verb == "copy":
-    connect("SITE_A").copy(f"{source}/", f"{target}/", recursive=True)
+    fs = connect("SITE_A")
+    keys = fs.find(source)  # a recursive copy of a whole bucket fails on the bucket's own name
+    fs.copy(keys, [target + key.removeprefix(source) for key in keys])
 elif verb in {"staged", "staged-there"}:
     folder = sys.argv[4]
     connect("SITE_A").get(f"{source}/", f"{folder}/", recursive=True)
