@@ -15,6 +15,7 @@ from lakehouse_sdk.transfer.plan import CompareMode
 from lakehouse_sdk.transfer.planning import plan_transfer
 from lakehouse_sdk.transfer.proof import VerifyMode
 from lakehouse_sdk.transfer.report import TransferReport
+from lakehouse_sdk.transfer.run import RunProgress, TransferRun, start_transfer
 from lakehouse_sdk.transfer.selection import SELECT_ALL, Selection
 from lakehouse_sdk.transfer.strategies import StrategyName
 
@@ -28,16 +29,19 @@ __all__ = [
     "Outcome",
     "PlanTotals",
     "PlannedObject",
+    "RunProgress",
     "Selection",
     "Status",
     "StrategyName",
     "TransferPlan",
     "TransferReport",
+    "TransferRun",
     "VerifyMode",
     "VerifyReport",
     "compare_etags",
     "plan_transfer",
     "run_transfer",
+    "start_transfer",
     "verify_transfer",
     "write_manifest",
 ]

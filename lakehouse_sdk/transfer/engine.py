@@ -12,20 +12,25 @@ from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StagePro
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
 from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.deletes import keep_all, run_deletes
 from lakehouse_sdk.transfer.ends import End, Ends, resolve_ends
 from lakehouse_sdk.transfer.handle import TransferPlan
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.proof import Prover, VerifyMode
 from lakehouse_sdk.transfer.report import TransferReport
+from lakehouse_sdk.transfer.runners.leftovers import clear_incoming
 from lakehouse_sdk.transfer.strategies import (
     Choice,
     DirectStrategy,
+    Fallback,
+    FallbackRun,
     StagedStrategy,
     Strategy,
     StrategyName,
     StreamingStrategy,
-    choose_strategy,
+    plan_fallbacks,
 )
-from lakehouse_sdk.transfer.verify import verify_s3
+from lakehouse_sdk.transfer.verify import prove_outcomes, verify_s3
 
 _PROGRESS_S = 0.1
 """Between two progress events: quicker than an eye, and no cost for each object."""
@@ -41,6 +46,7 @@ def run_transfer(
     *,
     settings: Settings,
     strategy: StrategyName = "auto",
+    verify: VerifyMode = "auto",
     observer: Observer = ignore_events,
     cancel: CancelToken | None = None,
 ) -> TransferReport:
@@ -55,6 +61,7 @@ def run_transfer(
         plan: From `plan_transfer` or `TransferPlan.from_rows`.
         settings: Where profiles and limits come from.
         strategy: `auto` chooses by what is true of the two ends; the report says which and why.
+        verify: How much proof is asked for after the copy, beyond what costs no reading.
         observer: Told as stage `copy`.
         cancel: Stops the run when set.
 
@@ -66,15 +73,20 @@ def run_transfer(
     """
     plan.check_deletes()
     ends = resolve_ends(plan.source, plan.target, settings)
-    choice = choose_strategy(ends, strategy)
+    choices = plan_fallbacks(ends, strategy)
     started_s = time.monotonic()
     progress = _Progress(plan, observer)
     with RunContext(settings.transfer, cancel) as context:
+        travel = FallbackRun(choices, lambda choice: _STRATEGIES[choice.name](ends, context))
         outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
         if plan.totals.copy_objects:
             _check_target(ends.target, context)
-            outcomes += _copy(plan.rows(Action.COPY), ends, choice, context, progress)
-        report = _report(plan, choice, outcomes, context, time.monotonic() - started_s)
+            _clear_leftovers(plan, ends, choices[0], context)
+            moved = _copy(plan.rows(Action.COPY), travel, progress)
+            outcomes += _verify(moved, ends, verify, context, progress)
+        if plan.totals.delete_objects:
+            outcomes += _delete(plan.rows(Action.DELETE), ends, outcomes, context)
+        report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
     progress.finish(report)
     return report
 
@@ -95,29 +107,67 @@ def _check_target(target: End, context: RunContext) -> None:
             )
 
 
-def _copy(rows: Iterable[PlannedObject], ends: Ends, choice: Choice, context: RunContext, progress: _Progress) -> list[Outcome]:
+def _clear_leftovers(plan: TransferPlan, ends: Ends, choice: Choice, context: RunContext) -> None:
+    """Remove what a run of the same plan left below `_incoming/` when it was killed."""
+    if choice.name == "direct" and ends.source.profile is not None and ends.target.profile is not None:
+        wanted = next((row for row in plan.rows(Action.COPY) if row.sha256 is not None), None)
+        if wanted is not None:
+            clear_incoming(context.client(ends.target.profile), ends.target.bucket, plan)
+
+
+def _copy(rows: Iterable[PlannedObject], travel: FallbackRun, progress: _Progress) -> list[Outcome]:
     moved: list[Outcome] = []
-    with closing(_STRATEGIES[choice.name](ends, context).run(rows)) as running:
+    with closing(travel.run(rows)) as running:
         for outcome in running:
             moved.append(outcome)
             progress.add(outcome)
-    if ends.target.profile is None:
-        return moved
-    client: S3Client = context.client(ends.target.profile)
-    verified = list(verify_s3(client, ends.target.bucket, moved))
+    return moved
+
+
+def _verify(moved: list[Outcome], ends: Ends, mode: VerifyMode, context: RunContext, progress: _Progress) -> list[Outcome]:
+    verified = moved
+    if ends.target.profile is not None:
+        client: S3Client = context.client(ends.target.profile)
+        verified = list(verify_s3(client, ends.target.bucket, moved))
+    verified = list(prove_outcomes(Prover(ends.source, ends.target, context), verified, mode))
     for before, after in zip(moved, verified, strict=True):
         if after is not before and after.status is Status.FAILED:
             progress.fail(after)
     return verified
 
 
-def _report(plan: TransferPlan, choice: Choice, outcomes: list[Outcome], context: RunContext, seconds: float) -> TransferReport:
+def _delete(rows: Iterable[PlannedObject], ends: Ends, settled: Iterable[Outcome], context: RunContext) -> Iterable[Outcome]:
+    if context.cancel.cancelled:
+        return keep_all(rows, "the run was cancelled")
+    missing = sum(outcome.status not in {Status.DONE, Status.SKIPPED} for outcome in settled)
+    if missing:
+        return keep_all(rows, f"{missing:,} objects of the source are not at the target")
+    return run_deletes(rows, ends.target, context)
+
+
+def _report(
+    plan: TransferPlan,
+    choice: Choice,
+    fallbacks: list[Fallback],
+    outcomes: list[Outcome],
+    context: RunContext,
+    seconds: float,
+) -> TransferReport:
     tally = context.tally
+    strategies = dict.fromkeys([choice.name, *(outcome.strategy for outcome in outcomes if outcome.strategy)])
+    if fallbacks and not any(outcome.strategy == choice.name for outcome in outcomes):
+        del strategies[choice.name]
     return TransferReport(
         source=plan.source,
         target=plan.target,
-        strategy=choice.name,
-        strategy_reason=choice.reason,
+        strategy=" + ".join(strategies),
+        strategy_reason="; ".join(
+            [
+                choice.reason,
+                *(f"{item.objects:,} objects by {item.to_strategy}: {item.reason}" for item in fallbacks),
+            ]
+        ),
+        fallbacks=tuple(fallbacks),
         outcomes=tuple(outcomes),
         seconds=seconds,
         bytes_copied=sum(outcome.row.size_bytes for outcome in outcomes if outcome.status is Status.DONE),
@@ -126,6 +176,7 @@ def _report(plan: TransferPlan, choice: Choice, outcomes: list[Outcome], context
         s5cmd_commands=tally.s5cmd_commands,
         s3_requests=context.s3_requests,
         s3_requests_of_s5cmd=tally.s3_requests_of_s5cmd,
+        retries=tally.retries + context.request_repeats,
         peak_staging_bytes=tally.peak_staging_bytes,
         skips_counted=plan.counted_skips.objects,
         cancelled=context.cancel.cancelled and any(outcome.status is Status.CANCELLED for outcome in outcomes),

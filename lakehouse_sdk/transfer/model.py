@@ -74,10 +74,11 @@ class Outcome:
         row: The planned object.
         status: How it ended.
         reason: Why, where it did not end well; for people.
-        runner: Who carried it out: `s5cmd` or `native`; empty where nobody did.
+        runner: Who carried it out, for example `s5cmd`, `native`, `stream`; empty where nobody did.
         etag: ETag at the target where the runner learned it.
         sha256: SHA-256 (hex) of the bytes where it was computed.
-        attempts: How often it was tried.
+        attempts: How often it, or a part of it, was tried; 0 where it never was.
+        strategy: How its bytes travelled: `direct`, `streaming` or `staged`; empty where they did not.
     """
 
     row: PlannedObject
@@ -87,6 +88,7 @@ class Outcome:
     etag: str = ""
     sha256: str | None = None
     attempts: int = 1
+    strategy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.errors import TransferError
 from lakehouse_sdk.transfer.model import Outcome, Status
+from lakehouse_sdk.transfer.strategies.fallback import Fallback
 from lakehouse_sdk.uris import Address
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ class TransferReport:
     Attributes:
         source: Prefix or folder that was read.
         target: Prefix or folder that was written.
-        strategy: `direct` or `staged`.
-        strategy_reason: Why this one, for people.
+        strategy: What carried objects: `direct`, `streaming` or `staged`; several, joined by ` + `, after a fallback.
+        strategy_reason: Why this one, and why others took over, for people.
+        fallbacks: What went from one strategy to another in mid-run, and why.
         outcomes: One for each row of the plan, in the order in which they ended.
         skips_counted: Skipped objects that the plan only counted; together with `outcomes` they are all of it.
         seconds: Wall time of the run, planning not included.
@@ -35,6 +37,7 @@ class TransferReport:
         s5cmd_commands: Lines handed to them.
         s3_requests: Requests this process sent itself, retries included.
         s3_requests_of_s5cmd: Requests that s5cmd needs for its lines without retries; from the plan, because it does not tell.
+        retries: Requests, parts and objects that were tried again, s5cmd's own not included: it does not tell.
         peak_staging_bytes: Most bytes that rested in the staging folder at once; 0 unless `staged`.
         cancelled: True where the run was stopped before its end.
     """
@@ -51,8 +54,10 @@ class TransferReport:
     s5cmd_commands: int = 0
     s3_requests: int = 0
     s3_requests_of_s5cmd: int = 0
+    retries: int = 0
     peak_staging_bytes: int = 0
     cancelled: bool = False
+    fallbacks: tuple[Fallback, ...] = ()
     skips_counted: int = 0
 
     def count(self, status: Status) -> int:
@@ -116,6 +121,8 @@ class TransferReport:
             "s5cmd_commands": self.s5cmd_commands,
             "s3_requests": self.s3_requests,
             "s3_requests_of_s5cmd": self.s3_requests_of_s5cmd,
+            "retries": self.retries,
+            "fallbacks": [asdict(fallback) for fallback in self.fallbacks],
             "peak_staging_bytes": self.peak_staging_bytes,
             "cancelled": self.cancelled,
             "ok": self.ok,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from threading import BoundedSemaphore
 
-from lakehouse_sdk.errors import ConflictError, LakehouseError
+from lakehouse_sdk.errors import AccessError, ConflictError, LakehouseError, StorageError
 from lakehouse_sdk.storage import CopyResult, OpenUpload
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.hashing import hash_file
@@ -26,6 +26,9 @@ from lakehouse_sdk.transfer.runners.workers import Workers
 INCOMING_PREFIX = "_incoming/"
 _PARTS_AT_ONCE = 8
 """Part copies under way at once, of all objects together: each keeps the server's disks busy by itself."""
+_NOT_MADE = frozenset({405, 501})
+"""Statuses of a server that has no such request; one without the permission answers 403."""
+_MAX_REFUSED = 4
 _POLL_S = 0.2
 
 
@@ -50,12 +53,29 @@ class ServerSideCopy:
         self._context = context
         self._client = context.client(leg.profile)
         self._lifeline = lifeline
+        self._refused = 0
+        self._refusal = ""
         self._part_slots = BoundedSemaphore(_PARTS_AT_ONCE)
 
     def copy(self, row: PlannedObject) -> Outcome:
-        """Copy one object; its outcome."""
-        if row.sha256 is not None:
-            return self._copy_checked(row)
+        """Copy one object; its outcome, `refused` where the server does not make the copy.
+
+        Once it has refused a few and made none it is not asked for the rest.
+        """
+        if self._refused >= _MAX_REFUSED:
+            return Outcome(row, Status.REFUSED, self._refusal, self._runner, attempts=0)
+        try:
+            outcome = self._copy_checked(row) if row.sha256 is not None else self._copy_plain(row)
+        except (AccessError, StorageError) as error:
+            if isinstance(error, StorageError) and error.status not in _NOT_MADE:
+                raise
+            self._refused += 1
+            self._refusal = f"the server does not copy by itself: {error.message}"
+            return Outcome(row, Status.REFUSED, self._refusal, self._runner)
+        self._refused = 0
+        return outcome
+
+    def _copy_plain(self, row: PlannedObject) -> Outcome:
         leg = self._leg
         result = self._copy_any(row, leg.source_bucket, row.source_key, row.target_key, row.etag)
         return Outcome(row, Status.DONE, runner=self._runner, etag=result.etag)

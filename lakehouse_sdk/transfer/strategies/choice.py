@@ -14,6 +14,11 @@ from lakehouse_sdk.transfer.runners import Outcomes
 StrategyName = Literal["auto", "direct", "streaming", "staged"]
 
 
+_Name = Literal["direct", "streaming", "staged"]
+_IN_ORDER: tuple[_Name, ...] = ("direct", "streaming", "staged")
+"""The fewer bytes pass this machine, the earlier."""
+
+
 class Strategy(Protocol):
     """Carries out the rows of a plan that are to be copied."""
 
@@ -25,7 +30,7 @@ class Strategy(Protocol):
 class Choice:
     """A strategy and the reason for it, for people."""
 
-    name: Literal["direct", "streaming", "staged"]
+    name: _Name
     reason: str
 
 
@@ -47,6 +52,19 @@ def choose_strategy(ends: Ends, wanted: StrategyName = "auto") -> Choice:
         f"{ends.source.address} and {ends.target.address} cannot be joined directly: {fitting.reason}.",
         hint="Leave the strategy to auto, or use streaming or staged.",
     )
+
+
+def plan_fallbacks(ends: Ends, wanted: StrategyName = "auto") -> list[Choice]:
+    """The strategy to begin with, and those that take over what it cannot carry; a forced one has none.
+
+    Raises:
+        UsageError: The forced strategy cannot join these ends.
+    """
+    first = choose_strategy(ends, wanted)
+    if wanted != "auto" or ends.source.profile is None or ends.target.profile is None:
+        return [first]
+    names = list(_IN_ORDER[_IN_ORDER.index(first.name) + 1 :])
+    return [first, *(Choice(name, "for what the others could not carry") for name in names)]
 
 
 def _find_fitting(ends: Ends) -> Choice:

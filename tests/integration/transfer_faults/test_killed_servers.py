@@ -84,17 +84,18 @@ def test_killed_and_restarted_in_mid_copy(victim, there, make_settings, tmp_path
 @pytest.mark.slow
 def test_killed_in_the_middle_of_large_objects_it_holds_no_open_upload_after_the_next_run(victim, there, make_settings):
     """What the dead server still knows of half-sent objects is cleared by the run that finishes them."""
-    bodies = {f"large{i}": os.urandom(MIB) * 48 for i in range(4)}
+    bodies = {f"large{i}": os.urandom(MIB) * 32 for i in range(8)}
     expected = there.fill(bodies)
     target = new_bucket(victim.profile)
-    settings = make_settings(victim.profile, there.profile, max_concurrent=4)
+    settings = make_settings(victim.profile, there.profile, max_concurrent=2)
     plan = plan_transfer(there.address, target.address, settings=settings)
     killed: list[int] = []
 
     def kill_when_half_sent() -> None:
         deadline_s = time.monotonic() + 60
         uploads = Path(victim.data_dir) / "data" / ".minio.sys" / "multipart"
-        while not any(uploads.rglob("part.*")) and time.monotonic() < deadline_s:
+        while not (count_on_disk(victim.data_dir, target.bucket) and any(uploads.rglob("part.*"))):
+            assert time.monotonic() < deadline_s, "no object was ever half-sent"
             time.sleep(0.005)
         os.kill(victim.pid, signal.SIGKILL)
         while victim.running:
@@ -106,7 +107,7 @@ def test_killed_in_the_middle_of_large_objects_it_holds_no_open_upload_after_the
     killer.start()
     report = run_transfer(plan, settings=settings)
     killer.join()
-    assert killed[0] < len(bodies)
+    assert 0 < killed[0] < len(bodies)
     check_honest(report, relative_keys(plan), expected, target.contents())
     copy(there.address, target.address, settings).raise_for_failures()
     assert target.contents() == expected
