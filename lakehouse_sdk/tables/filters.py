@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from pyiceberg.expressions import (
@@ -17,31 +17,37 @@ from pyiceberg.expressions import (
     Or,
 )
 
-# pyiceberg's predicates are pydantic models with a constructor that the mypy plugin does not see: hence the ignores, all of
-# them in this module.
+# pyiceberg's predicates are pydantic models with a constructor that mypy does not always see (it depends on the order in which
+# it reads the modules): hence these names with an open signature.
+_Constructor = Callable[..., BooleanExpression]
+_equal_to: _Constructor = EqualTo
+_not_equal_to: _Constructor = NotEqualTo
+_in: _Constructor = In
+_at_least: _Constructor = GreaterThanOrEqual
+_less_than: _Constructor = LessThan
 
 
 def equals(column: str, value: str) -> BooleanExpression:
     """`column = value`."""
-    return EqualTo(column, value)  # type: ignore[misc, call-arg]
+    return _equal_to(column, value)
 
 
 def differs(column: str, value: str) -> BooleanExpression:
     """`column <> value`."""
-    return NotEqualTo(column, value)  # type: ignore[misc, call-arg]
+    return _not_equal_to(column, value)
 
 
 def one_of(column: str, values: Sequence[str]) -> BooleanExpression:
     """`column IN (values)`; there is at least one."""
-    return In(column, values) if len(values) > 1 else equals(column, values[0])  # type: ignore[misc, call-arg]
+    return _in(column, values) if len(values) > 1 else equals(column, values[0])
 
 
 def within(column: str, start: datetime | None, end: datetime | None) -> BooleanExpression:
     """`start <= column < end`; None leaves a side open."""
     return all_of(
         [
-            *([GreaterThanOrEqual(column, start.isoformat())] if start else []),  # type: ignore[misc, call-arg]
-            *([LessThan(column, end.isoformat())] if end else []),  # type: ignore[misc, call-arg]
+            *([_at_least(column, start.isoformat())] if start else []),
+            *([_less_than(column, end.isoformat())] if end else []),
         ]
     )
 
