@@ -6,9 +6,6 @@ Starting is measured in fresh processes, so that no cache of an earlier one help
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -18,10 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
+from page import ROOT, describe_machine, replace_section
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 SUMMARY = ROOT / ".lakehouse" / "demo" / "run-summary.json"
 BIN = Path(sys.executable).parent
 REPEATS = 9
@@ -46,8 +41,7 @@ def main() -> int:
     machine = describe_machine()
     figures = measure_starts()
     steps = measure_demo()
-    PAGE.write_text(render(machine, figures, steps), encoding="utf-8")
-    print(f"Written: {PAGE.relative_to(ROOT)}")
+    replace_section("start", render(machine, figures, steps))
     return 0
 
 
@@ -99,16 +93,12 @@ def time_import(code: str) -> float:
 
 
 def render(machine: str, starts: list[Figure], steps: list[Figure]) -> str:
-    """The page."""
+    """The section."""
     missed = [item.name for item in (*starts, *steps) if item.target_s is not None and item.seconds >= item.target_s]
     verdict = f"Targets missed: {', '.join(missed)}." if missed else "All targets are met."
-    return f"""# Benchmarks
-
-Made by `make bench`. Only ratios carry over to other machines.
+    return f"""## Starting
 
 Measured {datetime.now(UTC):%Y-%m-%d} on {machine}. {verdict}
-
-## Starting
 
 Median of {REPEATS} fresh processes each, disk cache warm, bytecode compiled.
 
@@ -120,13 +110,12 @@ One run of `lakehouse demo`: three servers, archives through bronze into tables,
 
 {render_table(steps)}
 
-## What is not fast
+### What is not fast
 
 - The first import after an installation compiles bytecode and takes several times as long as the figure above.
 - `lakehouse://` and `lake.fs` load s3fs with its asynchronous stack; a `sync` does without it.
 - Much of the demo is waiting for things that happen once: servers that start, imports of Prefect and of the notebook's kernel.
-- Archives come from another endpoint `staged`: every byte passes this machine twice, down and up.
-- Transfers and tables have no figures here yet.
+- Tables have no figures here yet.
 """
 
 
@@ -134,20 +123,6 @@ def render_table(figures: list[Figure]) -> str:
     targets = ["" if figure.target_s is None else f"< {figure.target_s:g} s" for figure in figures]
     rows = [f"| {item.name} | {item.seconds:.3g} s | {target} |" for item, target in zip(figures, targets, strict=True)]
     return "\n".join(["| what | time | target |", "|---|---|---|", *rows])
-
-
-def describe_machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.+)", cpuinfo.read_text(encoding="utf-8")) if cpuinfo.exists() else None
-    memory_gib = psutil.virtual_memory().total / 1024**3
-    name = model[1] if model else platform.processor() or platform.machine()
-    parts = [
-        f"{os.cpu_count()} cores ({name})",
-        f"{memory_gib:.0f} GiB",
-        platform.system(),
-        f"Python {platform.python_version()}",
-    ]
-    return f"{', '.join(parts)}, with a load average of {os.getloadavg()[0]:.1f} from other work at the start"
 
 
 if __name__ == "__main__":

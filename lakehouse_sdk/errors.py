@@ -11,6 +11,7 @@ LakehouseError                          something the SDK can name went wrong
 ├── AccessError (PermissionError)       the server refused the credentials or the action           exit 1
 ├── NotFoundError (FileNotFoundError)   a bucket, object, table, program or archive is not there   exit 1
 ├── ConflictError (FileExistsError)     something is already there, or changed meanwhile           exit 1
+├── DeleteRefusedError                  a plan would delete more than is believable; nothing moved exit 1
 ├── CapacityError (OSError)             a disk, quota or cap is full                               exit 1
 ├── IntegrityError                      bytes are not what they were said to be                    exit 1
 ├── ServerError                         an embedded server did not start, answer or stop           exit 1
@@ -75,6 +76,10 @@ class NotFoundError(LakehouseError, FileNotFoundError):
 
 class ConflictError(LakehouseError, FileExistsError):
     """The target already exists, or changed between plan and run."""
+
+
+class DeleteRefusedError(LakehouseError):
+    """A plan deletes more than its limit, or was made against a source that is empty or could not be listed; nothing moved."""
 
 
 class CapacityError(LakehouseError, OSError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from lakehouse_sdk.config import LocalStack, Settings, load_settings, storage_options
 from lakehouse_sdk.display import html_card
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
     from lakehouse_sdk.servers import LocalServers
     from lakehouse_sdk.tables import Table, TableCatalog
-    from lakehouse_sdk.transfer import StrategyName, TransferPlan, TransferReport
+    from lakehouse_sdk.transfer import StrategyName, TransferPlan, TransferReport, TransferRun
 
 
 class Lakehouse:
@@ -97,22 +97,62 @@ class Lakehouse:
 
         return plan_transfer(source, target, settings=self.settings, observer=self._observer)
 
+    @overload
     def sync(
-        self, source: str | Path | Address, target: str | Path | Address, *, strategy: StrategyName = "auto"
-    ) -> TransferReport:
-        """Copy the contents of prefix `source` into prefix `target` where they are missing or differ; deletes nothing.
+        self,
+        source: str | Path | Address,
+        target: str | Path | Address,
+        *,
+        strategy: StrategyName = ...,
+        delete: bool = ...,
+        max_deletes: int | None = ...,
+        wait: Literal[True] = ...,
+    ) -> TransferReport: ...
+
+    @overload
+    def sync(
+        self,
+        source: str | Path | Address,
+        target: str | Path | Address,
+        *,
+        strategy: StrategyName = ...,
+        delete: bool = ...,
+        max_deletes: int | None = ...,
+        wait: Literal[False],
+    ) -> TransferRun: ...
+
+    def sync(
+        self,
+        source: str | Path | Address,
+        target: str | Path | Address,
+        *,
+        strategy: StrategyName = "auto",
+        delete: bool = False,
+        max_deletes: int | None = None,
+        wait: bool = True,
+    ) -> TransferReport | TransferRun:
+        """Copy the contents of prefix `source` into prefix `target` where they are missing or differ.
+
+        Interrupted (Ctrl-C, a kernel's stop button) it ends within a second or two and leaves nothing half-done.
 
         Args:
             source: `lakehouse://[profile@]bucket/prefix`, `s3://…` or a local folder.
             target: As `source`.
             strategy: `auto` chooses by what is true of the two ends and says why in the report.
+            delete: True to delete what only `target` holds, after every copy succeeded.
+            max_deletes: Most deletes, instead of the settings' limits (the smaller of 1,000 and 10 %).
+            wait: False to return at once with a run that can be watched, cancelled and waited for.
 
         Raises:
+            DeleteRefusedError: There would be more deletes; nothing was copied.
             As `plan`; objects that failed are in the report (`raise_for_failures`).
         """
-        from lakehouse_sdk.jobs import sync  # noqa: PLC0415
+        from lakehouse_sdk.jobs import SyncOptions, start_sync, sync  # noqa: PLC0415
 
-        return sync(source, target, settings=self.settings, strategy=strategy, observer=self._observer)
+        options = SyncOptions(strategy, delete=delete, max_deletes=max_deletes)
+        if wait:
+            return sync(source, target, settings=self.settings, options=options, observer=self._observer)
+        return start_sync(source, target, settings=self.settings, options=options, observer=self._observer)
 
     def copy(self, source: str | Path | Address, target: str | Path | Address) -> None:
         """Copy by fsspec's published rules (a trailing slash, an existing target folder and globs decide where things go).

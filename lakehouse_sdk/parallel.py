@@ -31,3 +31,33 @@ def map_ordered(pool: Executor, function: Callable[[_In], _Out], items: Iterable
     finally:
         for future in pending:
             future.cancel()
+
+
+def resolve_ordered(items: Iterable[_Out | Future[_Out]], *, window: int) -> Iterator[_Out]:
+    """`items` in order, futures among them replaced by their results; lazily, at most `window` items ahead of the consumer.
+
+    For work of which most is done at once and some takes a pool. What was not begun is cancelled when the consumer stops.
+    """
+    waiting: deque[_Out | Future[_Out]] = deque()
+    try:
+        for item in items:
+            if not waiting and not isinstance(item, Future):
+                yield item
+                continue
+            waiting.append(item)
+            while waiting and (len(waiting) > window or _is_ready(waiting[0])):
+                yield _resolve(waiting.popleft())
+        while waiting:
+            yield _resolve(waiting.popleft())
+    finally:
+        for item in waiting:
+            if isinstance(item, Future):
+                item.cancel()
+
+
+def _is_ready(item: object) -> bool:
+    return not isinstance(item, Future) or item.done()
+
+
+def _resolve(item: _Out | Future[_Out]) -> _Out:
+    return item.result() if isinstance(item, Future) else item

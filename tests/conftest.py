@@ -75,8 +75,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         (package,) = marker.args
         listed = (Path(__file__).parents[1] / ".ci/apt-packages.txt").read_text(encoding="utf-8").splitlines()
         assert package in listed, f"{package} is not in .ci/apt-packages.txt"
-        if shutil.which(package) is None:
+        if shutil.which(marker.kwargs.get("program", package)) is None:
             pytest.skip(f"needs Debian's package {package}: apt-get install {package}")
+        if marker.kwargs.get("root") and os.geteuid() != 0:
+            pytest.skip(f"needs root, to run Debian's package {package}")
 
 
 class SkipGuard:

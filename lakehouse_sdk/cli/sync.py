@@ -22,6 +22,7 @@ class Strategy(StrEnum):
 
     AUTO = "auto"
     DIRECT = "direct"
+    STREAMING = "streaming"
     STAGED = "staged"
 
 

@@ -24,6 +24,8 @@ class S3Profile(BaseModel):
         addressing_style: `path` puts the bucket into the path and works everywhere; `virtual` puts it into the host name, and
             breaks TLS for bucket names with dots.
         anonymous: True sends unsigned requests, for public buckets.
+        requester_pays: True tells the server that these credentials' owner pays for what is read from others' buckets that
+            ask for it; without it they refuse.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class S3Profile(BaseModel):
     region: str = "us-east-1"
     addressing_style: Literal["path", "virtual"] = "path"
     anonymous: bool = False
+    requester_pays: bool = False
 
     @field_validator("endpoint_url")
     @classmethod
@@ -95,6 +98,8 @@ class S3Profile(BaseModel):
                 "retries": {"mode": "standard", "total_max_attempts": 3},
             },
         }
+        if self.requester_pays:
+            options["requester_pays"] = True
         if not self.anonymous:
             options["key"], options["secret"] = self.credentials()
             if self.session_token:

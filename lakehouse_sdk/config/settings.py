@@ -99,10 +99,24 @@ class TransferSettings(_Group):
     """Objects under way at once; 32 was as fast as 256 on two cores and keeps s5cmd's memory at 50 MiB."""
     part_size_mib: int = Field(default=50, ge=5, le=5120)
     """Part size of multipart uploads, MiB; the specification's default, and s5cmd's."""
+    max_deletes: int = Field(default=1000, ge=0)
+    """Most objects that a sync with deletes may remove, unless the call says otherwise."""
+    max_delete_percent: int = Field(default=10, ge=0, le=100)
+    """Most objects that it may remove, in percent of those at the target; the smaller of the two limits holds."""
     staging_dir: Path | None = None
     """Folder that `staged` copies pass through; default: a fresh folder in the system's temporary directory."""
     staging_max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)
     """Most bytes that rest in the staging folder at once; a larger transfer goes in several rounds."""
+    max_attempts: int = Field(default=4, ge=1, le=20)
+    """How often an object or part is tried at most while it fails for a reason that passes; single requests are repeated
+    up to five times before that."""
+    max_bytes_per_s: int | None = Field(default=None, ge=64 * 1024)
+    """Most bytes a second that pass this machine, in own requests; None: no limit. With a limit s5cmd, which knows none, is
+    not used for uploads and downloads."""
+    stream_memory_mib: int = Field(default=96, ge=16)
+    """Memory for bytes on their way between two servers, MiB; with the interpreter and its modules that stays below 200."""
+    single_copy_max_bytes: int = Field(default=5 * 1024**3, ge=5 * 1024**2, le=5 * 1024**3)
+    """Larger objects are copied inside a server in parts; 5 GiB is what S3's CopyObject carries."""
 
 
 class ServerSettings(_Group):

@@ -20,7 +20,7 @@ from lakehouse_sdk.jobs.collect import (
     plan_collection,
     verify_archives,
 )
-from lakehouse_sdk.jobs.sync import replicate_bronze, sync
+from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
 
 __all__ = [
     "ArchiveState",
@@ -31,6 +31,7 @@ __all__ = [
     "CollectionPlan",
     "Discovery",
     "RowCounts",
+    "SyncOptions",
     "bronze_key",
     "build_tables",
     "check_archive",
@@ -39,6 +40,7 @@ __all__ = [
     "discover_archives",
     "plan_collection",
     "replicate_bronze",
+    "start_sync",
     "sync",
     "verify_archives",
 ]

@@ -4,8 +4,18 @@ Belongs here: listings, heads, gets, puts, copies, deletes, buckets; S3 error co
 deciding what to copy (`transfer`), two servers at once, fsspec (`filesystem`). Read `S3Client` first.
 """
 
-from lakehouse_sdk.storage.answers import CopyResult, DeleteFailure, ObjectInfo, OpenUpload
+from lakehouse_sdk.storage.answers import CopyResult, DeleteFailure, ObjectDescription, ObjectInfo, OpenUpload
 from lakehouse_sdk.storage.client import S3Client
+from lakehouse_sdk.storage.listing import ListingOrderError
 from lakehouse_sdk.storage.refusals import Refusal
 
-__all__ = ["CopyResult", "DeleteFailure", "ObjectInfo", "OpenUpload", "Refusal", "S3Client"]
+__all__ = [
+    "CopyResult",
+    "DeleteFailure",
+    "ListingOrderError",
+    "ObjectDescription",
+    "ObjectInfo",
+    "OpenUpload",
+    "Refusal",
+    "S3Client",
+]

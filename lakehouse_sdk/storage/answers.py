@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
-from urllib.parse import unquote_plus
+from typing import NamedTuple
+from urllib.parse import quote, unquote_plus, urlencode
 
 from lakehouse_sdk.errors import StorageError
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """One object as a listing or a HEAD describes it.
+class ObjectInfo(NamedTuple):
+    """One object as a listing or a HEAD describes it; a tuple, because listings make a million of them.
 
     Attributes:
         key: Key, decoded.
@@ -35,6 +35,21 @@ class ObjectInfo:
     etag: str
     last_modified: datetime
     sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDescription:
+    """One object with what a copy of it has to carry.
+
+    Attributes:
+        info: Size, ETag and time.
+        headers: To send with a copy: content type and the like, metadata, tags, storage class; names in lower case.
+        encryption: Headers of server-side encryption, for a copy inside the same server only.
+    """
+
+    info: ObjectInfo
+    headers: Mapping[str, str]
+    encryption: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,12 @@ class ListingPage:
     next_token: str
 
 
+_OBJECT = re.compile(
+    "<Contents><Key>([^<]*)</Key><LastModified>([^<]*)</LastModified>"
+    '<ETag>(?:&#34;|&quot;|")?([^<&"]*)(?:&#34;|&quot;|")?</ETag>'
+    "(?:<Checksum[A-Za-z0-9]*>[^<]*</Checksum[A-Za-z0-9]*>)*<Size>([0-9]+)</Size>"
+)
+"""One object where the server writes its fields in S3's own order, as all known ones do; others are read more slowly."""
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
 _COMMON_PREFIX = re.compile(rb"<CommonPrefixes><Prefix>([^<]*)</Prefix>")
 _TRUNCATED = re.compile(rb"<IsTruncated>true</IsTruncated>")
@@ -86,6 +107,8 @@ _BUCKET_NAME = re.compile(rb"<Bucket>.*?<Name>([^<]*)</Name>.*?</Bucket>", re.DO
 _UPLOAD = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
 _INITIATED = re.compile(rb"<Initiated>([^<]*)</Initiated>")
+_TAG = re.compile(rb"<Tag>(.*?)</Tag>", re.DOTALL)
+_VALUE = re.compile(rb"<Value>([^<]*)</Value>")
 _FAILURE = re.compile(rb"<Error>(.*?)</Error>", re.DOTALL)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
@@ -110,27 +133,50 @@ def parse_listing(body: bytes, place: str) -> ListingPage:
         if not token:
             raise StorageError(f"The listing of {place} is cut short: the server says there is more, and not how to go on.")
     return ListingPage(
-        tuple(_object_info(match[1], place, encoded=encoded) for match in _CONTENTS.finditer(body)),
+        _objects(body, place, encoded=encoded),
         tuple(_name(match[1], encoded=encoded) for match in _COMMON_PREFIX.finditer(body)),
         token,
     )
+
+
+def _objects(body: bytes, place: str, *, encoded: bool) -> tuple[ObjectInfo, ...]:
+    found = _OBJECT.findall(body.decode("utf-8", "replace"))
+    if len(found) != body.count(b"<Contents>"):
+        return tuple(_object_info(match[1], place, encoded=encoded) for match in _CONTENTS.finditer(body))
+    return tuple(
+        [
+            ObjectInfo(
+                _decode_name(key, encoded=encoded) if "%" in key or "+" in key or "&" in key else key,
+                int(size),
+                etag,
+                _utc(datetime.fromisoformat(time)),
+            )
+            for key, time, etag, size in found
+        ]
+    )
+
+
+def _utc(time: datetime) -> datetime:
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def _object_info(block: bytes, place: str, *, encoded: bool) -> ObjectInfo:
     key, size, etag, time = _KEY.search(block), _SIZE.search(block), _ETAG.search(block), _TIME.search(block)
     if key is None or size is None or time is None:
         raise StorageError(f"The listing of {place} has an entry without key, size or time: {block[:200]!r}.")
-    modified = datetime.fromisoformat(time[1].decode())
     return ObjectInfo(
         _name(key[1], encoded=encoded),
         int(size[1]),
         _unquote(etag[1].decode()) if etag else "",
-        modified if modified.tzinfo is UTC else modified.astimezone(UTC),
+        _utc(datetime.fromisoformat(time[1].decode())),
     )
 
 
 def _name(text: bytes, *, encoded: bool) -> str:
-    name = text.decode("utf-8", "replace")
+    return _decode_name(text.decode("utf-8", "replace"), encoded=encoded)
+
+
+def _decode_name(name: str, *, encoded: bool) -> str:
     if "&" in name:
         name = unescape(name)
     return unquote_plus(name) if encoded and ("%" in name or "+" in name) else name
@@ -179,11 +225,51 @@ def parse_uploads(body: bytes) -> Iterator[OpenUpload]:
         yield OpenUpload(name, upload_id, datetime.fromisoformat(initiated).astimezone(UTC))
 
 
+def parse_description(key: str, headers: Mapping[str, str], tags: str) -> ObjectDescription:
+    """An object from the headers (lower case names) of a HEAD or GET, and its tags as `parse_tags` gives them."""
+    carried = parse_content_headers(headers)
+    if tags:
+        carried["x-amz-tagging"] = tags
+    if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
+        carried["x-amz-storage-class"] = headers["x-amz-storage-class"]
+    encryption = {name: headers[name] for name in _ENCRYPTION_HEADERS if name in headers}
+    return ObjectDescription(parse_head(key, headers), carried, encryption)
+
+
+def parse_tags(body: bytes) -> str:
+    """The tags of a GetObjectTagging answer as the header `x-amz-tagging` spells them."""
+    return urlencode([(_field(_KEY, tag[1]), _field(_VALUE, tag[1])) for tag in _TAG.finditer(body)], quote_via=quote)
+
+
+def parse_upload_id(body: bytes, place: str) -> str:
+    """The id in the answer that begins a multipart upload.
+
+    Raises:
+        StorageError: There is none.
+    """
+    found = _field(_UPLOAD_ID, body)
+    if not found:
+        raise StorageError(f"The upload of {place} was not begun: {body[:200]!r}.")
+    return found
+
+
+def parse_etag(body: bytes) -> str:
+    """The ETag in an answer's body, without quotes; empty where there is none."""
+    match = _ETAG.search(body)
+    return _unquote(match[1].decode()) if match else ""
+
+
 def parse_content_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that describe an object's content and travel with a copy of it: type, encoding, metadata and the like."""
     return {name: value for name, value in headers.items() if name in _CONTENT_HEADERS or name.startswith("x-amz-meta-")}
 
 
+_ENCRYPTION_HEADERS = (
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-context",
+    "x-amz-server-side-encryption-bucket-key-enabled",
+)
 _CONTENT_HEADERS = frozenset(
     {"content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "expires"}
 )

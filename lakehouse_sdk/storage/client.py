@@ -7,14 +7,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from itertools import islice
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 from urllib.parse import quote
 from xml.sax.saxutils import escape
-
-import urllib3
 
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import AccessError, ConflictError, NotFoundError, StorageError
@@ -22,25 +19,30 @@ from lakehouse_sdk.storage.answers import (
     CopyResult,
     DeleteFailure,
     ListingPage,
+    ObjectDescription,
     ObjectInfo,
-    OpenUpload,
     parse_bucket_names,
     parse_content_headers,
     parse_copy,
     parse_delete_failures,
+    parse_description,
     parse_head,
     parse_listing,
-    parse_uploads,
+    parse_tags,
 )
+from lakehouse_sdk.storage.connection import Body, Reply
+from lakehouse_sdk.storage.listing import ParallelListing
+from lakehouse_sdk.storage.uploads import UploadRequests
 from lakehouse_sdk.storage.wire import Wire
 
 _DELETE_BATCH = 1000
 """S3's limit of keys in one DeleteObjects."""
+_LISTING = {"list-type": "2", "encoding-type": "url"}
 _NOT_IN_XML = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """One of these in a DeleteObjects request makes the server refuse the whole batch as malformed."""
 
 
-class S3Client:
+class S3Client(UploadRequests):
     """Synchronous requests to one S3 server; safe to share between threads, a context manager that closes its connections.
 
     Every method raises `ConnectError` when nobody answers, `AccessError` on refused credentials or actions,
@@ -78,6 +80,20 @@ class S3Client:
         """Close idle connections; the client stays usable."""
         self._wire.close()
 
+    def interrupt(self) -> None:
+        """Make every request that is under way in any thread fail at once with `ConnectError`; later ones work as before."""
+        self._wire.interrupt()
+
+    @property
+    def repeats_of_thread(self) -> int:
+        """Requests that the calling thread had to send again so far."""
+        return self._wire.repeats_of_thread
+
+    @property
+    def requests_repeated(self) -> int:
+        """Requests that had to be sent again so far."""
+        return self._wire.requests_repeated
+
     @property
     def requests_sent(self) -> int:
         """Requests sent so far by this client, repeated ones included."""
@@ -92,6 +108,26 @@ class S3Client:
         for page in self._pages(bucket, prefix, start_after=start_after):
             yield from page.objects
 
+    def list_parallel(self, bucket: str, prefix: str = "", *, at_once: int = 8) -> Iterator[ObjectInfo]:
+        """As `list_objects`, quicker: where there is more than a page, folders are listed side by side, `at_once` requests.
+
+        A small listing takes one request as ever, a large one a few more than `list_objects`. Memory is bounded.
+
+        Raises:
+            ListingOrderError: The server does not list in the order of keys; `list_objects` takes it as it comes.
+        """
+        place = self._place(bucket, prefix)
+
+        def fetch(query: Mapping[str, str]) -> ListingPage:
+            return self._fetch_page(bucket, query, place)
+
+        for objects in ParallelListing(fetch, prefix, at_once):
+            yield from objects
+
+    def get_server_name(self, bucket: str) -> str:
+        """What the server calls itself, for example `MinIO` or `AmazonS3`; empty where it does not say."""
+        return self._wire.send("HEAD", bucket).headers.get("server", "")
+
     def list_prefixes(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """The "folders" directly below `prefix`: common prefixes up to the next `/`, trailing slash included."""
         for page in self._pages(bucket, prefix, delimiter="/"):
@@ -104,8 +140,8 @@ class S3Client:
             yield from page.objects
 
     def _pages(self, bucket: str, prefix: str, *, start_after: str = "", delimiter: str = "") -> Iterator[ListingPage]:
-        place = f"{bucket}/{prefix} at {self.profile.resolved_endpoint_url}"
-        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix}
+        place = self._place(bucket, prefix)
+        query = {"prefix": prefix}
         if start_after:
             query["start-after"] = start_after
         if delimiter:
@@ -113,7 +149,7 @@ class S3Client:
         seen_tokens: set[str] = set()
         first_of_last: object = None
         while True:
-            page = parse_listing(self._wire.send("GET", bucket, query=query).body, place)
+            page = self._fetch_page(bucket, query, place)
             first = next(iter(page.objects or page.prefixes), None)
             if page.next_token in seen_tokens or (first is not None and first == first_of_last):
                 raise StorageError(f"The listing of {place} repeats itself.", hint="The server does not page as S3 does.")
@@ -123,6 +159,12 @@ class S3Client:
             seen_tokens.add(page.next_token)
             first_of_last = first
             query["continuation-token"] = page.next_token
+
+    def _fetch_page(self, bucket: str, query: Mapping[str, str], place: str) -> ListingPage:
+        return parse_listing(self._wire.send("GET", bucket, query={**_LISTING, **query}).body, place)
+
+    def _place(self, bucket: str, prefix: str) -> str:
+        return f"{bucket}/{prefix} at {self.profile.resolved_endpoint_url}"
 
     def get_info(self, bucket: str, key: str) -> ObjectInfo:
         """Size, ETag, time and, where the server keeps it, SHA-256 of one object."""
@@ -144,9 +186,33 @@ class S3Client:
         """The whole object in memory."""
         return self._wire.send("GET", bucket, key).body
 
-    def open_stream(self, bucket: str, key: str, *, if_match: str | None = None) -> urllib3.BaseHTTPResponse:
-        """The object as a stream, pinned to an ETag where one is given; read it, then call `release_conn()`."""
-        return self._wire.open(bucket, key, {"If-Match": f'"{if_match}"'} if if_match else None)
+    def open_stream(
+        self, bucket: str, key: str, *, if_match: str | None = None, first_byte: int = 0, last_byte: int | None = None
+    ) -> Reply:
+        """The object as a readable file, pinned to an ETag where one is given; close it when done, read or not.
+
+        With `last_byte` only the bytes from `first_byte` to `last_byte`, both included, come.
+        """
+        headers = {"If-Match": f'"{if_match}"'} if if_match else {}
+        if last_byte is not None:
+            headers["Range"] = f"bytes={first_byte}-{last_byte}"
+        return self._wire.open(bucket, key, headers)
+
+    def get_description(self, bucket: str, key: str) -> ObjectDescription:
+        """An object with all that a copy of it carries, tags included; two requests where it has tags."""
+        return self.describe(bucket, key, self._wire.send("HEAD", bucket, key).headers)
+
+    def describe(self, bucket: str, key: str, headers: Mapping[str, str]) -> ObjectDescription:
+        """As `get_description`, from the headers of a GET or HEAD that was answered already; asks for tags where it has any."""
+        tags = ""
+        if headers.get("x-amz-tagging-count", "0") != "0":
+            tags = parse_tags(self._wire.send("GET", bucket, key, query={"tagging": ""}).body)
+        return parse_description(key, headers, tags)
+
+    def get_part_layout(self, bucket: str, key: str) -> tuple[int, int]:
+        """Size of the first part, and how many parts an object was uploaded in; one part for an object that was not."""
+        headers = self._wire.send("HEAD", bucket, key, query={"partNumber": "1"}).headers
+        return parse_head(key, headers).size_bytes, int(headers.get("x-amz-mp-parts-count", "1"))
 
     def put_bytes(
         self,
@@ -171,38 +237,25 @@ class S3Client:
         return self._wire.send("PUT", bucket, key, headers=headers, body=body).headers.get("etag", "").strip('"')
 
     def put_file(
-        self, bucket: str, key: str, file: BinaryIO, *, size_bytes: int, sha256: str, headers: Mapping[str, str] | None = None
+        self, bucket: str, key: str, file: Body, *, size_bytes: int, sha256: str, headers: Mapping[str, str] | None = None
     ) -> str:
-        """Write one object of at most 5 GiB from an open file, atomically, and return its ETag.
+        """Write one object of at most 5 GiB from an open file or memory, atomically, and return its ETag.
 
         The server compares what arrives with `sha256` (hex) and refuses other bytes; it keeps the checksum where it can.
 
         Args:
             bucket: Bucket of the target.
             key: Key of the target.
-            file: Open for reading; sent from its beginning.
+            file: Open for reading, sent from its beginning; or bytes.
             size_bytes: Its size.
             sha256: SHA-256 of its bytes.
             headers: Content type and the like, as `get_details` gives them.
         """
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-        sent = {**(headers or {}), "Content-Length": str(size_bytes), "x-amz-checksum-sha256": checksum}
+        sent = {**(headers or {}), "x-amz-checksum-sha256": checksum}
         body = file if size_bytes else b""
-        answer = self._wire.send("PUT", bucket, key, headers=sent, body=body, body_sha256=sha256)
+        answer = self._wire.send("PUT", bucket, key, headers=sent, body=body, size_bytes=size_bytes, body_sha256=sha256)
         return answer.headers.get("etag", "").strip('"')
-
-    def list_uploads(self, bucket: str, key: str) -> list[OpenUpload]:
-        """Multipart uploads to exactly `key` that were begun and neither completed nor aborted.
-
-        MinIO tells of them by exact key only; so does this, with every server.
-        """
-        body = self._wire.send("GET", bucket, query={"uploads": "", "prefix": key, "encoding-type": "url"}).body
-        return [upload for upload in parse_uploads(body) if upload.key == key]
-
-    def abort_upload(self, bucket: str, upload: OpenUpload) -> None:
-        """Discard the parts of a multipart upload; succeeds when it is gone already."""
-        with suppress(NotFoundError):
-            self._wire.send("DELETE", bucket, upload.key, query={"uploadId": upload.upload_id})
 
     def copy(
         self,

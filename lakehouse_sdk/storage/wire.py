@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
+import ssl
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import unescape
-from typing import BinaryIO
+from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
-
-import urllib3
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import ConnectError
+from lakehouse_sdk.storage.connection import Body, BrokenConnectionError, ConnectionPool, Reply
 from lakehouse_sdk.storage.refusals import Refusal
+from lakehouse_sdk.storage.signing import UNSIGNED, Signer, encode_header
 
 _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _ERROR_IN_200 = re.compile(rb"^\s*(<\?xml[^>]*\?>)?\s*<Error[ >]")
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
 _STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503, "RequestTimeout": 408}
+_EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _MAX_ATTEMPTS = 5
 _FIRST_DELAY_S = 0.2
 
@@ -46,16 +45,12 @@ class _Request:
     key: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    body: bytes | BinaryIO
+    body: Body = b""
+    size_bytes: int = 0
     body_sha256: str = ""
 
 
-class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
-    """Signs a body whose SHA-256 the caller knows without reading it once more."""
-
-    def payload(self, request: AWSRequest) -> str:
-        known: str = request.context.get("body_sha256") or super().payload(request)
-        return known
+_Result = TypeVar("_Result")
 
 
 class Wire:
@@ -67,31 +62,47 @@ class Wire:
     Attributes:
         profile: The server and its credentials.
         requests_sent: Requests sent so far, repeated ones included.
+        requests_repeated: Those of them that were repetitions.
     """
 
     def __init__(self, profile: S3Profile, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float) -> None:
         parts = urlsplit(profile.resolved_endpoint_url)
         self.profile = profile
         self.requests_sent = 0
-        self._count_lock = threading.Lock()
-        self._host = parts.netloc
+        self.requests_repeated = 0
+        self._lock = threading.Lock()
+        self._mine = threading.local()
+        self._interrupted = threading.Event()
+        self._scheme, self._host = parts.scheme, parts.netloc
         self._virtual = profile.addressing_style == "virtual"
-        self._pools = urllib3.PoolManager(
-            num_pools=8,
-            maxsize=max_connections,
-            block=False,
-            timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
-            retries=False,
-        )
-        self._auth: _Signer | None = None
+        self._pools: dict[str, ConnectionPool] = {}
+        self._max_connections = max_connections
+        self._timeouts_s = (connect_timeout_s, read_timeout_s)
+        self._tls = ssl.create_default_context() if profile.secure else None
+        self._signer: Signer | None = None
         if not profile.anonymous:
             access_key, secret_key = profile.credentials()
-            token = profile.session_token.get_secret_value() if profile.session_token else None
-            self._auth = _Signer(Credentials(access_key, secret_key, token), "s3", profile.region)
+            token = profile.session_token.get_secret_value() if profile.session_token else ""
+            self._signer = Signer(access_key, secret_key, profile.region, token)
+
+    @property
+    def repeats_of_thread(self) -> int:
+        """Requests that the calling thread had to repeat so far."""
+        return getattr(self._mine, "repeats", 0)
 
     def close(self) -> None:
         """Close idle connections."""
-        self._pools.clear()
+        for pool in list(self._pools.values()):
+            pool.close()
+
+    def interrupt(self) -> None:
+        """Make every request that is under way, and every wait for another attempt, end at once in a `ConnectError`."""
+        with self._lock:
+            woken, self._interrupted = self._interrupted, threading.Event()
+            pools = list(self._pools.values())
+        woken.set()
+        for pool in pools:
+            pool.interrupt()
 
     def send(
         self,
@@ -101,83 +112,102 @@ class Wire:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes | BinaryIO = b"",
+        body: Body = b"",
+        size_bytes: int | None = None,
         body_sha256: str = "",
     ) -> Answer:
         """Send one request, read the whole answer.
 
-        A file as body is sent from its beginning, again for each attempt; its length goes into the header `Content-Length`.
-        With `body_sha256` (hex) the server refuses any other bytes.
+        A file as body is sent from its beginning, again for each attempt, and needs `size_bytes` and `body_sha256`. With
+        `body_sha256` (hex) the server refuses any other bytes; `UNSIGNED` leaves the body out of the signature.
 
         Raises:
             ConnectError: Nobody answers, after retries.
             LakehouseError: The server's refusal, as `Refusal.to_error` translates it.
         """
-        request = _Request(method, bucket, key, query or {}, headers or {}, body, body_sha256)
-        return _answer(self._exchange(request, preload=True))
+        size_bytes = len(body) if size_bytes is None else size_bytes  # type: ignore[arg-type]  # a file comes with its size
+        request = _Request(method, bucket, key, query or {}, headers or {}, body, size_bytes, body_sha256)
+        return self._repeat(request, self._send_once)
 
-    def open(self, bucket: str, key: str, headers: Mapping[str, str] | None = None) -> urllib3.BaseHTTPResponse:
-        """GET with the body left on the wire; the caller reads it and calls `release_conn()`.
+    def open(self, bucket: str, key: str, headers: Mapping[str, str] | None = None) -> Reply:
+        """GET with the body left on the wire, for the caller to read and close.
 
         Raises:
             As `send`; the request is retried, reading the body is not.
         """
-        return self._exchange(_Request("GET", bucket, key, {}, headers or {}, b""), preload=False)
+        return self._repeat(_Request("GET", bucket, key, {}, headers or {}), self._open_once)
 
-    def _exchange(self, request: _Request, *, preload: bool) -> urllib3.BaseHTTPResponse:
+    def _repeat(self, request: _Request, once: Callable[[_Request], _Result]) -> _Result:
         delay_s = _FIRST_DELAY_S
+        interrupted = self._interrupted
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             last = attempt == _MAX_ATTEMPTS
             try:
-                response = self._request(request, preload=preload)
-                refusal = self._find_refusal(request, response)
-            except urllib3.exceptions.HTTPError as error:
-                if last or isinstance(error, urllib3.exceptions.SSLError):
+                return once(request)
+            except BrokenConnectionError as error:
+                if last or error.tls or interrupted.is_set():
                     raise self._unreachable(error) from error
-            else:
-                if refusal is None:
-                    return response
-                if last or refusal.status not in _RETRYABLE_STATUS:
-                    raise refusal.to_error()
-            time.sleep(random.uniform(0, delay_s))  # noqa: S311 (jitter, not a secret)
+            except _RefusedError as error:
+                if last or error.refusal.status not in _RETRYABLE_STATUS:
+                    raise error.refusal.to_error() from None
+            if interrupted.wait(random.uniform(0, delay_s)):  # noqa: S311 (jitter, not a secret)
+                raise ConnectError(f"A request to {self.profile.resolved_endpoint_url} was interrupted.")
+            self._mine.repeats = self.repeats_of_thread + 1
+            with self._lock:
+                self.requests_repeated += 1
             delay_s *= 2
         raise AssertionError
 
-    def _request(self, request: _Request, *, preload: bool) -> urllib3.BaseHTTPResponse:
+    def _send_once(self, request: _Request) -> Answer:
+        reply = self._exchange(request)
+        answer = Answer(reply.status, reply.headers, reply.read_all())
+        # Only answers that are XML by contract are looked into; a GET's body may be an object that looks like an error.
+        late = answer.status < 300 and request.method in {"PUT", "POST"} and _ERROR_IN_200.match(answer.body) is not None
+        if late or answer.status >= 300:
+            raise _RefusedError(self._refusal(request, answer, late=late))
+        return answer
+
+    def _open_once(self, request: _Request) -> Reply:
+        reply = self._exchange(request)
+        if reply.status >= 300:
+            answer = Answer(reply.status, reply.headers, reply.read_all())
+            raise _RefusedError(self._refusal(request, answer, late=False))
+        return reply
+
+    def _exchange(self, request: _Request) -> Reply:
         host = f"{request.bucket}.{self._host}" if self._virtual and request.bucket else self._host
         path = f"/{quote(request.key, safe='/~')}"
         if request.bucket and not self._virtual:
             path = f"/{request.bucket}{path if request.key else ''}"
-        target = f"{path}?{urlencode(request.query, quote_via=quote)}" if request.query else path
-        headers = dict(request.headers)
-        scheme = "https" if self.profile.secure else "http"
-        if self._auth is not None:
-            signed = AWSRequest(
-                request.method, f"{scheme}://{host}{path}", headers=headers, data=request.body, params=dict(request.query)
-            )
-            signed.context["payload_signing_enabled"] = True
-            signed.context["body_sha256"] = request.body_sha256
-            self._auth.add_auth(signed)
-            headers = dict(signed.headers.items())
-        with self._count_lock:
+        query = urlencode(sorted(request.query.items()), quote_via=quote, safe="~") if request.query else ""
+        headers = {name: encode_header(value) for name, value in request.headers.items()}
+        if self.profile.requester_pays:
+            headers["x-amz-request-payer"] = "requester"
+        if self._signer is not None:
+            body_sha256 = request.body_sha256 or _hash(request.body)
+            headers = self._signer.sign(request.method, host, path, query, headers, body_sha256)
+        else:
+            headers["host"] = host
+        with self._lock:
             self.requests_sent += 1
-        if not isinstance(request.body, bytes):
+            pool = self._pools.get(host) or self._make_pool(host)
+        if not isinstance(request.body, bytes | bytearray | memoryview):
             request.body.seek(0)
-        pool = self._pools.connection_from_url(f"{scheme}://{host}")
-        return pool.urlopen(
-            request.method, target, body=request.body or None, headers=headers, preload_content=preload, redirect=False
-        )
+        target = f"{path}?{query}" if query else path
+        return pool.exchange(request.method, target, headers, request.body, request.size_bytes)
 
-    def _find_refusal(self, request: _Request, response: urllib3.BaseHTTPResponse) -> Refusal | None:
-        """What the server refused, None where it did as asked."""
-        late = False
-        if response.status < 300:
-            # Only answers that are XML by contract are looked into; a GET's body may be an object that looks like an error.
-            late = request.method in {"PUT", "POST"} and _ERROR_IN_200.match(response.data) is not None
-            if not late:
-                return None
-        answer = _answer(response)
-        response.release_conn()
+    def _make_pool(self, host: str) -> ConnectionPool:
+        connect_timeout_s, read_timeout_s = self._timeouts_s
+        pool = self._pools[host] = ConnectionPool(
+            f"{self._scheme}://{host}",
+            max_idle=self._max_connections,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+            tls=self._tls,
+        )
+        return pool
+
+    def _refusal(self, request: _Request, answer: Answer, *, late: bool) -> Refusal:
         code = _text(_CODE, answer.body) or answer.headers.get("x-minio-error-code", "")
         return Refusal(
             status=_STATUS_OF_LATE_ERROR.get(code, 400) if late else answer.status,
@@ -189,21 +219,31 @@ class Wire:
             endpoint_url=self.profile.resolved_endpoint_url,
         )
 
-    def _unreachable(self, error: Exception) -> ConnectError:
+    def _unreachable(self, error: BrokenConnectionError) -> ConnectError:
         endpoint = self.profile.resolved_endpoint_url
-        if isinstance(error, urllib3.exceptions.SSLError):
+        if error.tls:
             return ConnectError(
-                f"No TLS connection to {endpoint} ({type(error).__name__}).",
+                f"No TLS connection to {endpoint} ({error.message}).",
                 hint="Check whether the server speaks http or https, and its certificate.",
             )
         return ConnectError(
-            f"No S3 server answers at {endpoint} ({type(error).__name__}).",
+            f"No S3 server answers at {endpoint} ({error.message}).",
             hint="Check storage.endpoint_url (`lakehouse config show --origin`), or start a local server: `lakehouse up`.",
         )
 
 
-def _answer(response: urllib3.BaseHTTPResponse) -> Answer:
-    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.data)
+class _RefusedError(Exception):
+    """Between one attempt and the next: the server's refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+def _hash(body: Body) -> str:
+    if not isinstance(body, bytes | bytearray | memoryview):
+        return UNSIGNED
+    return hashlib.sha256(body).hexdigest() if body else _EMPTY_SHA256
 
 
 def _message(answer: Answer) -> str:

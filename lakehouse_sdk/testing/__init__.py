@@ -1,7 +1,8 @@
-"""Shipped test kit: a mirror of the exchange's public bucket, filled with generated market data and known defects.
+"""Shipped test kit: a mirror of the exchange's public bucket with known defects, and servers and networks that fail.
 
-Belongs here: generated data, its publisher, the truth about what was published; all of it independent of the code that it is
-there to test. Must not: real market data. Read `MirrorSpec` first, then `publish_mirror` and `MirrorTruth`.
+Belongs here: generated data, its publisher, the truth about what was published; faults that a healthy server does not show; all
+of it independent of the code that it is there to test. Must not: real market data. Read `MirrorSpec` first, then
+`publish_mirror` and `MirrorTruth`; for faults `FaultProxy` and `MinioCluster`.
 
 ```python
 truth = publish_mirror(server.profile, "data.binance.vision", demo_mirror())
@@ -18,12 +19,18 @@ from lakehouse_sdk.testing.spec import Defect, DefectKind, MirrorSpec, day_range
 from lakehouse_sdk.testing.truth import ArchiveTruth, MirrorTruth, OddityTruth, TruthTotals
 
 if TYPE_CHECKING:
+    from lakehouse_sdk.testing.cluster import MinioCluster as MinioCluster
     from lakehouse_sdk.testing.mirror import publish_mirror as publish_mirror
+    from lakehouse_sdk.testing.proxy import Fault as Fault
+    from lakehouse_sdk.testing.proxy import FaultProxy as FaultProxy
 
 __all__ = [
     "ArchiveTruth",
     "Defect",
     "DefectKind",
+    "Fault",
+    "FaultProxy",
+    "MinioCluster",
     "MirrorSpec",
     "MirrorTruth",
     "OddityTruth",
@@ -35,7 +42,16 @@ __all__ = [
 ]
 
 
+_LATER = {
+    "Fault": "proxy",
+    "FaultProxy": "proxy",
+    "MinioCluster": "cluster",
+    "publish_mirror": "mirror",
+}
+"""What needs numpy, Arrow or the embedded servers loads when it is used."""
+
+
 def __getattr__(name: str) -> object:
-    if name != "publish_mirror":  # the only name that needs numpy and Arrow
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module("lakehouse_sdk.testing.mirror").publish_mirror
+    return getattr(importlib.import_module(f"lakehouse_sdk.testing.{_LATER[name]}"), name)

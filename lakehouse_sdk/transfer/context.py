@@ -10,6 +10,7 @@ from typing import Self
 from lakehouse_sdk.config import S3Profile, TransferSettings
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
+from lakehouse_sdk.transfer.throttle import Throttle
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class Tally:
     s5cmd_commands: int = 0
     s3_requests_of_s5cmd: int = 0
     peak_staging_bytes: int = 0
+    retries: int = 0
 
 
 class RunContext:
@@ -28,13 +30,17 @@ class RunContext:
 
     Attributes:
         settings: How bytes are moved.
-        cancel: Set when the run is to stop.
+        cancel: Set by the caller when the run is to stop.
+        halt: Set by the run itself when its threads are to stop, for whatever reason; ends all waiting.
+        throttle: What bytes that pass this machine wait for.
         tally: Counts for the report.
     """
 
     def __init__(self, settings: TransferSettings, cancel: CancelToken | None = None) -> None:
         self.settings = settings
         self.cancel = cancel or CancelToken()
+        self.halt = CancelToken()
+        self.throttle = Throttle(settings.max_bytes_per_s, self.halt)
         self.tally = Tally()
         self._clients: dict[S3Profile, S3Client] = {}
         self._lock = Lock()
@@ -53,6 +59,21 @@ class RunContext:
                 self._clients[profile] = S3Client(profile, max_connections=self.settings.max_concurrent)
             return self._clients[profile]
 
+    def is_stopped(self) -> bool:
+        """True where nothing more is to begin."""
+        return self.halt.cancelled or self.cancel.cancelled
+
+    def interrupt(self) -> None:
+        """Make all requests of this run that are under way fail at once; from now on nothing waits any more."""
+        self.halt.cancel()
+        for client in list(self._clients.values()):
+            client.interrupt()
+
+    def count_retry(self) -> None:
+        """Note that something is tried once more; from any thread."""
+        with self._lock:
+            self.tally.retries += 1
+
     def count_bytes(self, size_bytes: int) -> None:
         """Note bytes that crossed this machine's network; from any thread."""
         with self._lock:
@@ -62,6 +83,16 @@ class RunContext:
     def s3_requests(self) -> int:
         """Requests that this process sent in this run, repeated ones included."""
         return sum(client.requests_sent for client in self._clients.values())
+
+    @property
+    def request_repeats(self) -> int:
+        """Those of them that were repeated."""
+        return sum(client.requests_repeated for client in self._clients.values())
+
+    @property
+    def request_repeats_of_thread(self) -> int:
+        """As `request_repeats`, of the calling thread."""
+        return sum([client.repeats_of_thread for client in self._clients.values()])
 
     @property
     def part_bytes(self) -> int:

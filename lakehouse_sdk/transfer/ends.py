@@ -53,15 +53,8 @@ def resolve_ends(source: str | Path | Address, target: str | Path | Address, set
     Raises:
         AddressError: One is not an address.
         ConfigurationError: There is no such profile.
-        UsageError: Both are local.
     """
-    ends = Ends(_resolve(parse_address(source), settings), _resolve(parse_address(target), settings))
-    if ends.source.profile is None and ends.target.profile is None:
-        raise UsageError(
-            f"Both {ends.source.address} and {ends.target.address} are local folders.",
-            hint="One end has to be lakehouse:// or s3://; copy local folders with shutil.copytree.",
-        )
-    return ends
+    return Ends(_resolve(parse_address(source), settings), _resolve(parse_address(target), settings))
 
 
 def _resolve(address: Address, settings: Settings) -> End:
@@ -75,12 +68,17 @@ def check_apart(ends: Ends) -> None:
         UsageError: The two ends overlap.
     """
     source, target = ends.source, ends.target
-    if source.profile is None or target.profile is None or source.bucket != target.bucket:
+    if (source.profile is None) != (target.profile is None) or source.bucket != target.bucket:
         return
-    if source.profile.resolved_endpoint_url != target.profile.resolved_endpoint_url:
+    if source.profile is None or target.profile is None:
+        one, other = (f"{os.path.realpath(end.folder or '/').rstrip('/')}/" for end in (source, target))  # links lead anywhere
+    elif source.profile.resolved_endpoint_url != target.profile.resolved_endpoint_url:
         return
-    if source.prefix.startswith(target.prefix) or target.prefix.startswith(source.prefix):
+    else:
+        one, other = source.prefix, target.prefix
+    if one.startswith(other) or other.startswith(one):
+        kind = "folders" if source.profile is None else "prefixes"
         raise UsageError(
             f"{source.address} and {target.address} overlap: a copy would read what it writes.",
-            hint="Name two prefixes of which none contains the other.",
+            hint=f"Name two {kind} of which none contains the other.",
         )

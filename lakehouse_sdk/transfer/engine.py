@@ -1,11 +1,10 @@
-"""The two verbs: plan a transfer, run it."""
+"""The second verb: run a planned transfer."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
-from pathlib import Path
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AccessError, NotFoundError
@@ -13,91 +12,33 @@ from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StagePro
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
 from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.ends import End, Ends, check_apart, resolve_ends
-from lakehouse_sdk.transfer.listing import find_empty_reason, list_folder, list_s3
-from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status, TransferPlan
-from lakehouse_sdk.transfer.plan import Entry, OutOfOrderError, plan_to_folder, plan_to_s3
+from lakehouse_sdk.transfer.deletes import keep_all, run_deletes
+from lakehouse_sdk.transfer.ends import End, Ends, resolve_ends
+from lakehouse_sdk.transfer.handle import TransferPlan
+from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.proof import Prover, VerifyMode
 from lakehouse_sdk.transfer.report import TransferReport
+from lakehouse_sdk.transfer.runners.leftovers import clear_incoming
 from lakehouse_sdk.transfer.strategies import (
     Choice,
     DirectStrategy,
+    Fallback,
+    FallbackRun,
     StagedStrategy,
     Strategy,
     StrategyName,
-    choose_strategy,
+    StreamingStrategy,
+    plan_fallbacks,
 )
-from lakehouse_sdk.transfer.verify import verify_s3
-from lakehouse_sdk.uris import Address
+from lakehouse_sdk.transfer.verify import prove_outcomes, verify_s3
 
 _PROGRESS_S = 0.1
 """Between two progress events: quicker than an eye, and no cost for each object."""
-_STRATEGIES: dict[str, Callable[[Ends, RunContext], Strategy]] = {"direct": DirectStrategy, "staged": StagedStrategy}
-
-
-def plan_transfer(
-    source: str | Path | Address, target: str | Path | Address, *, settings: Settings, observer: Observer = ignore_events
-) -> TransferPlan:
-    """Plan to bring the contents of a prefix or folder to a prefix or folder; reads both, changes nothing.
-
-    Every object of the source becomes a row: *copy* where the target lacks it or holds something else, *skip* where it holds
-    the same (equal size and ETag; where the ETags cannot be compared, equal size and not older), *conflict* where the target
-    cannot hold it, or not apart from another. What only the target holds is left alone. An empty source makes an empty plan
-    that says so in its `summary`.
-
-    Args:
-        source: Prefix or folder; `a` and `a/` mean the same.
-        target: Prefix or folder; the folder need not exist, the bucket must.
-        settings: Where profiles and limits come from.
-        observer: Told as stage `plan`.
-
-    Raises:
-        NotFoundError: The source folder, or a bucket, does not exist.
-        UsageError: Both ends are local, or one contains the other.
-        ConnectError, AccessError, StorageError: A listing failed; without it there is no plan.
-    """
-    ends = resolve_ends(source, target, settings)
-    check_apart(ends)
-    started_s = time.monotonic()
-    if observer is not ignore_events:
-        observer(StageStarted("plan", f"{ends.source.address} → {ends.target.address}"))
-    with RunContext(settings.transfer) as context:
-        try:
-            rows = tuple(_plan_rows(ends, context, sort=False))
-        except OutOfOrderError:  # an odd server; its listings have to be held and sorted
-            rows = tuple(_plan_rows(ends, context, sort=True))
-        note = "" if rows else _find_empty_reason(ends.source, context)
-        plan = TransferPlan(ends.source.address, ends.target.address, rows, note=note)
-    if observer is not ignore_events:
-        observer(StageFinished("plan", time.monotonic() - started_s, plan.summary))
-    return plan
-
-
-def _plan_rows(ends: Ends, context: RunContext, *, sort: bool) -> Iterator[PlannedObject]:
-    source, target = _list(ends.source, context), _list_target(ends.target, context)
-    if sort:
-        source, target = iter(sorted(source)), iter(sorted(target))
-    if ends.target.profile is None:
-        return plan_to_folder(source, target, ends.target.folder)
-    return plan_to_s3(source, target, ends.target.prefix)
-
-
-def _find_empty_reason(source: End, context: RunContext) -> str:
-    if source.profile is None:
-        return f"the folder {source.folder!r} holds no file"
-    client = context.client(source.profile)
-    return f"{source.address}: {find_empty_reason(client, source.bucket, source.prefix)}"
-
-
-def _list(end: End, context: RunContext) -> Iterator[Entry]:
-    if end.profile is None:
-        return list_folder(end.folder)
-    return list_s3(context.client(end.profile), end.bucket, end.prefix)
-
-
-def _list_target(end: End, context: RunContext) -> Iterator[Entry]:
-    if end.profile is None and not Path(end.folder).exists():
-        return iter(())
-    return _list(end, context)
+_STRATEGIES: dict[str, Callable[[Ends, RunContext], Strategy]] = {
+    "direct": DirectStrategy,
+    "streaming": StreamingStrategy,
+    "staged": StagedStrategy,
+}
 
 
 def run_transfer(
@@ -105,6 +46,7 @@ def run_transfer(
     *,
     settings: Settings,
     strategy: StrategyName = "auto",
+    verify: VerifyMode = "auto",
     observer: Observer = ignore_events,
     cancel: CancelToken | None = None,
 ) -> TransferReport:
@@ -119,24 +61,32 @@ def run_transfer(
         plan: From `plan_transfer` or `TransferPlan.from_rows`.
         settings: Where profiles and limits come from.
         strategy: `auto` chooses by what is true of the two ends; the report says which and why.
+        verify: How much proof is asked for after the copy, beyond what costs no reading.
         observer: Told as stage `copy`.
         cancel: Stops the run when set.
 
     Raises:
+        DeleteRefusedError: The plan would delete more than its limit; nothing was copied.
         NotFoundError: The target's bucket does not exist.
         UsageError: The strategy cannot join these ends.
         ConnectError: Nobody answers at the target.
     """
+    plan.check_deletes()
     ends = resolve_ends(plan.source, plan.target, settings)
-    choice = choose_strategy(ends, strategy)
+    choices = plan_fallbacks(ends, strategy)
     started_s = time.monotonic()
     progress = _Progress(plan, observer)
     with RunContext(settings.transfer, cancel) as context:
-        outcomes = [_settle(row) for row in plan if row.action is not Action.COPY]
+        travel = FallbackRun(choices, lambda choice: _STRATEGIES[choice.name](ends, context))
+        outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
         if plan.totals.copy_objects:
             _check_target(ends.target, context)
-            outcomes += _copy(plan.rows(Action.COPY), ends, choice, context, progress)
-        report = _report(plan, choice, outcomes, context, time.monotonic() - started_s)
+            _clear_leftovers(plan, ends, choices[0], context)
+            moved = _copy(plan.rows(Action.COPY), travel, progress)
+            outcomes += _verify(moved, ends, verify, context, progress)
+        if plan.totals.delete_objects:
+            outcomes += _delete(plan.rows(Action.DELETE), ends, outcomes, context)
+        report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
     progress.finish(report)
     return report
 
@@ -157,29 +107,67 @@ def _check_target(target: End, context: RunContext) -> None:
             )
 
 
-def _copy(rows: Iterable[PlannedObject], ends: Ends, choice: Choice, context: RunContext, progress: _Progress) -> list[Outcome]:
+def _clear_leftovers(plan: TransferPlan, ends: Ends, choice: Choice, context: RunContext) -> None:
+    """Remove what a run of the same plan left below `_incoming/` when it was killed."""
+    if choice.name == "direct" and ends.source.profile is not None and ends.target.profile is not None:
+        wanted = next((row for row in plan.rows(Action.COPY) if row.sha256 is not None), None)
+        if wanted is not None:
+            clear_incoming(context.client(ends.target.profile), ends.target.bucket, plan)
+
+
+def _copy(rows: Iterable[PlannedObject], travel: FallbackRun, progress: _Progress) -> list[Outcome]:
     moved: list[Outcome] = []
-    with closing(_STRATEGIES[choice.name](ends, context).run(rows)) as running:
+    with closing(travel.run(rows)) as running:
         for outcome in running:
             moved.append(outcome)
             progress.add(outcome)
-    if ends.target.profile is None:
-        return moved
-    client: S3Client = context.client(ends.target.profile)
-    verified = list(verify_s3(client, ends.target.bucket, moved))
+    return moved
+
+
+def _verify(moved: list[Outcome], ends: Ends, mode: VerifyMode, context: RunContext, progress: _Progress) -> list[Outcome]:
+    verified = moved
+    if ends.target.profile is not None:
+        client: S3Client = context.client(ends.target.profile)
+        verified = list(verify_s3(client, ends.target.bucket, moved))
+    verified = list(prove_outcomes(Prover(ends.source, ends.target, context), verified, mode))
     for before, after in zip(moved, verified, strict=True):
         if after is not before and after.status is Status.FAILED:
             progress.fail(after)
     return verified
 
 
-def _report(plan: TransferPlan, choice: Choice, outcomes: list[Outcome], context: RunContext, seconds: float) -> TransferReport:
+def _delete(rows: Iterable[PlannedObject], ends: Ends, settled: Iterable[Outcome], context: RunContext) -> Iterable[Outcome]:
+    if context.cancel.cancelled:
+        return keep_all(rows, "the run was cancelled")
+    missing = sum(outcome.status not in {Status.DONE, Status.SKIPPED} for outcome in settled)
+    if missing:
+        return keep_all(rows, f"{missing:,} objects of the source are not at the target")
+    return run_deletes(rows, ends.target, context)
+
+
+def _report(
+    plan: TransferPlan,
+    choice: Choice,
+    fallbacks: list[Fallback],
+    outcomes: list[Outcome],
+    context: RunContext,
+    seconds: float,
+) -> TransferReport:
     tally = context.tally
+    strategies = dict.fromkeys([choice.name, *(outcome.strategy for outcome in outcomes if outcome.strategy)])
+    if fallbacks and not any(outcome.strategy == choice.name for outcome in outcomes):
+        del strategies[choice.name]
     return TransferReport(
         source=plan.source,
         target=plan.target,
-        strategy=choice.name,
-        strategy_reason=choice.reason,
+        strategy=" + ".join(strategies),
+        strategy_reason="; ".join(
+            [
+                choice.reason,
+                *(f"{item.objects:,} objects by {item.to_strategy}: {item.reason}" for item in fallbacks),
+            ]
+        ),
+        fallbacks=tuple(fallbacks),
         outcomes=tuple(outcomes),
         seconds=seconds,
         bytes_copied=sum(outcome.row.size_bytes for outcome in outcomes if outcome.status is Status.DONE),
@@ -188,7 +176,9 @@ def _report(plan: TransferPlan, choice: Choice, outcomes: list[Outcome], context
         s5cmd_commands=tally.s5cmd_commands,
         s3_requests=context.s3_requests,
         s3_requests_of_s5cmd=tally.s3_requests_of_s5cmd,
+        retries=tally.retries + context.request_repeats,
         peak_staging_bytes=tally.peak_staging_bytes,
+        skips_counted=plan.counted_skips.objects,
         cancelled=context.cancel.cancelled and any(outcome.status is Status.CANCELLED for outcome in outcomes),
     )
 

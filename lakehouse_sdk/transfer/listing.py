@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from stat import S_ISREG
+from typing import Any
 
 from lakehouse_sdk.errors import AccessError, LakehouseError, NotFoundError
 from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.ends import End
 from lakehouse_sdk.transfer.plan import Entry
+from lakehouse_sdk.transfer.spill import CHUNK_ITEMS, SORT_ITEMS, Chunk, SpillFile, sort_outside
 from lakehouse_sdk.transfer.staging import is_staging_name
 
 
-def list_s3(client: S3Client, bucket: str, prefix: str) -> Iterator[Entry]:
-    """The objects below `prefix` (empty, or ending with a slash), lazily, in the server's order; its own marker is left out."""
+def list_end(end: End, context: RunContext, *, sort: bool = False) -> Iterator[Entry]:
+    """What an end holds, in the order of names where its server lists so, and in any case with `sort`.
+
+    Raises:
+        ListingOrderError: Without `sort`, a server that lists in another order and was noticed at it.
+    """
+    if end.profile is None:
+        return list_folder(end.folder)
+    client = context.client(end.profile)
+    if sort:
+        return sort_entries(list_s3(client, end.bucket, end.prefix, parallel=False))
+    return list_s3(client, end.bucket, end.prefix)
+
+
+def list_s3(client: S3Client, bucket: str, prefix: str, *, parallel: bool = True) -> Iterator[Entry]:
+    """The objects below `prefix` (empty, or ending with a slash), lazily, in the server's order; its own marker is left out.
+
+    Args:
+        client: Requests to the server.
+        bucket: The bucket.
+        prefix: Where to begin.
+        parallel: Several requests at once, for servers that list in the order of keys; False takes pages as they come.
+
+    Raises:
+        ListingOrderError: With `parallel`, a server that does not.
+    """
     start = len(prefix)
-    for info in client.list_objects(bucket, prefix):
-        name = info.key[start:]
-        if name:
-            yield Entry(name, info.key, info.size_bytes, info.etag, info.last_modified)
+    infos = client.list_parallel(bucket, prefix) if parallel else client.list_objects(bucket, prefix)
+    for key, size_bytes, etag, last_modified, _ in infos:
+        if len(key) > start:
+            yield Entry(key[start:] if start else key, key, size_bytes, etag, last_modified)
 
 
 def list_folder(folder: str) -> Iterator[Entry]:
@@ -34,6 +62,66 @@ def list_folder(folder: str) -> Iterator[Entry]:
         AccessError: A folder cannot be read; without it the listing would look complete and not be.
     """
     return _walk(folder, "")
+
+
+def sort_entries(entries: Iterable[Entry], *, memory_items: int = SORT_ITEMS) -> Iterator[Entry]:
+    """Entries in the order of their names, however many and in whatever order they come; memory is bounded."""
+    return map(_to_entry, sort_outside(map(_to_values, entries), tuple, memory_items=memory_items))
+
+
+class KeptEntries:
+    """A listing that is read a second time without being asked for again; memory is bounded.
+
+    Args:
+        entries: The listing; `read` it once to its end, then `again` as often as wanted.
+        memory_items: More entries than that go to a temporary file.
+    """
+
+    def __init__(self, entries: Iterable[Entry], *, memory_items: int = SORT_ITEMS) -> None:
+        self._entries = entries
+        self._memory_items = memory_items
+        self._file: SpillFile | None = None
+        self._chunks: list[Chunk] = []
+        self._tail: list[Entry] = []
+
+    def read(self) -> Iterator[Entry]:
+        """The entries as they come."""
+        for entry in self._entries:
+            self._tail.append(entry)
+            if len(self._tail) == self._memory_items:
+                self._spill()
+            yield entry
+
+    def again(self) -> Iterator[Entry]:
+        """The entries that `read` gave."""
+        for chunk in self._chunks:
+            assert self._file is not None  # noqa: S101 (chunks are in it)
+            yield from map(_to_entry, self._file.read(chunk))
+        yield from self._tail
+
+    def _spill(self) -> None:
+        self._file = self._file or SpillFile()
+        for at in range(0, len(self._tail), CHUNK_ITEMS):
+            self._chunks.append(self._file.write([_to_values(entry) for entry in self._tail[at : at + CHUNK_ITEMS]]))
+        self._tail = []
+
+
+def sort_names(names: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Pairs of names in order, however many; memory is bounded."""
+    return sort_outside(names, _to_pair)
+
+
+def _to_values(entry: Entry) -> tuple[Any, ...]:
+    return (*entry[:4], (entry.last_modified - _EPOCH) // _MICROSECOND, entry.obstacle)
+
+
+def _to_entry(values: Sequence[Any]) -> Entry:
+    name, key, size_bytes, etag, modified, obstacle = values
+    return Entry(name, key, size_bytes, etag, _EPOCH + modified * _MICROSECOND, obstacle)
+
+
+def _to_pair(values: list[Any]) -> tuple[str, str]:
+    return values[0], values[1]
 
 
 def _walk(folder: str, prefix: str) -> Iterator[Entry]:
@@ -78,3 +166,4 @@ def find_empty_reason(client: S3Client, bucket: str, prefix: str) -> str:
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_MICROSECOND = timedelta(microseconds=1)

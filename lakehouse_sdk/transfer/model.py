@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
-
-from lakehouse_sdk.uris import Address
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Action(StrEnum):
@@ -21,6 +14,8 @@ class Action(StrEnum):
     SKIP = "skip"
     CONFLICT = "conflict"
     """Not copied: the target cannot hold it, or cannot hold it apart from another."""
+    DELETE = "delete"
+    """Only the target has it, and the plan was asked to remove such objects."""
 
 
 class Status(StrEnum):
@@ -28,6 +23,8 @@ class Status(StrEnum):
 
     DONE = "done"
     """At the target, with the planned size."""
+    DELETED = "deleted"
+    """Gone from the target, as planned."""
     SKIPPED = "skipped"
     """The plan said skip."""
     CONFLICT = "conflict"
@@ -48,14 +45,14 @@ class PlannedObject:
 
     Attributes:
         relative_key: Name below the prefix or folder, for people.
-        source_key: Whole key in the source bucket, or absolute path of the source file.
+        source_key: Whole key in the source bucket, or absolute path of the source file; empty for a delete.
         target_key: Whole key in the target bucket, or absolute path of the target file.
-        size_bytes: Size that the source had when it was planned.
-        etag: ETag that the source had when it was planned, empty where there is none (local files).
+        size_bytes: Size that the source had when it was planned; for a delete, the target.
+        etag: ETag that the source (for a delete, the target) had when it was planned, empty where there is none (local files).
         action: What the plan does with it.
         reason: Why, for people.
         sha256: SHA-256 (hex) that the bytes must have; other bytes never become visible under the target key.
-        last_modified: Time of the source's last change; a downloaded file keeps it.
+        last_modified: Time of the source's (for a delete, the target's) last change; a downloaded file keeps it.
     """
 
     relative_key: str
@@ -77,10 +74,11 @@ class Outcome:
         row: The planned object.
         status: How it ended.
         reason: Why, where it did not end well; for people.
-        runner: Who carried it out: `s5cmd` or `native`; empty where nobody did.
+        runner: Who carried it out, for example `s5cmd`, `native`, `stream`; empty where nobody did.
         etag: ETag at the target where the runner learned it.
         sha256: SHA-256 (hex) of the bytes where it was computed.
-        attempts: How often it was tried.
+        attempts: How often it, or a part of it, was tried; 0 where it never was.
+        strategy: How its bytes travelled: `direct`, `streaming` or `staged`; empty where they did not.
     """
 
     row: PlannedObject
@@ -90,107 +88,42 @@ class Outcome:
     etag: str = ""
     sha256: str | None = None
     attempts: int = 1
+    strategy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTotals:
-    """How much a plan is; all counts are objects, all sizes bytes of the source."""
+    """How much a plan is; all counts are objects, sizes are bytes of the source, and of the target for deletes."""
 
     copy_objects: int = 0
     copy_bytes: int = 0
     skip_objects: int = 0
     skip_bytes: int = 0
     conflict_objects: int = 0
+    delete_objects: int = 0
+    delete_bytes: int = 0
 
     @property
     def objects(self) -> int:
-        """All rows."""
-        return self.copy_objects + self.skip_objects + self.conflict_objects
+        """All objects that the plan says something about."""
+        return self.copy_objects + self.skip_objects + self.conflict_objects + self.delete_objects
 
 
-class TransferPlan:
-    """What a transfer will do, object by object, with reasons; nothing has moved yet.
-
-    Iterating gives the rows in the order in which they will be carried out. A plan is a value: running it does not change
-    it, and it can be run again.
+class SkipCount:
+    """Skipped objects that are counted and not kept.
 
     Attributes:
-        source: Prefix or folder that is read.
-        target: Prefix or folder that is written.
-        totals: How much it is.
-        note: Why there is nothing to do, where there is no row; for people.
+        objects: How many.
+        size_bytes: Their size.
     """
 
-    def __init__(self, source: Address, target: Address, rows: Iterable[PlannedObject], *, note: str = "") -> None:
-        self.source = source
-        self.target = target
-        self.note = note
-        self._rows = tuple(rows)
-        self.totals = count_rows(self._rows)
+    __slots__ = ("objects", "size_bytes")
 
-    @classmethod
-    def from_rows(cls, source: Address, target: Address, rows: Iterable[PlannedObject]) -> Self:
-        """A plan of rows that the caller chose; keys are whole keys in the buckets of the two addresses.
+    def __init__(self, objects: int = 0, size_bytes: int = 0) -> None:
+        self.objects = objects
+        self.size_bytes = size_bytes
 
-        With a local target every path must lie below `target`.
-        """
-        return cls(source, target, rows)
-
-    def __iter__(self) -> Iterator[PlannedObject]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def rows(self, action: Action) -> Iterator[PlannedObject]:
-        """The rows with this action, in order."""
-        return (row for row in self._rows if row.action is action)
-
-    @property
-    def summary(self) -> str:
-        """One line for people."""
-        totals = self.totals
-        if not totals.objects:
-            return f"Nothing to do: {self.note or 'the plan has no rows'}."
-        text = f"{totals.copy_objects:,} to copy ({totals.copy_bytes:,} bytes), {totals.skip_objects:,} to skip"
-        return f"{text}, {totals.conflict_objects:,} in conflict." if totals.conflict_objects else f"{text}."
-
-    def __repr__(self) -> str:
-        return f"<TransferPlan {self.source} -> {self.target}: {self.summary}>"
-
-    def to_pandas(self) -> pd.DataFrame:
-        """One line for each row, columns as the fields of `PlannedObject`, in the order of the plan."""
-        from lakehouse_sdk.transfer.show import rows_to_pandas  # noqa: PLC0415 (pandas loads when it is asked for)
-
-        return rows_to_pandas(self._rows)
-
-    def _repr_html_(self) -> str:
-        from lakehouse_sdk.transfer.show import plan_to_html  # noqa: PLC0415 (templates load when they are shown)
-
-        return plan_to_html(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Addresses and totals as plain values for JSON; rows are left out."""
-        totals = self.totals
-        return {
-            "source": str(self.source),
-            "target": str(self.target),
-            "objects": totals.objects,
-            "copy_objects": totals.copy_objects,
-            "copy_bytes": totals.copy_bytes,
-            "skip_objects": totals.skip_objects,
-            "skip_bytes": totals.skip_bytes,
-            "conflict_objects": totals.conflict_objects,
-        }
-
-
-def count_rows(rows: Iterable[PlannedObject]) -> PlanTotals:
-    """Add up a plan's rows."""
-    objects = dict.fromkeys(Action, 0)
-    sizes = dict.fromkeys(Action, 0)
-    for row in rows:
-        objects[row.action] += 1
-        sizes[row.action] += row.size_bytes
-    return PlanTotals(
-        objects[Action.COPY], sizes[Action.COPY], objects[Action.SKIP], sizes[Action.SKIP], objects[Action.CONFLICT]
-    )
+    def add(self, size_bytes: int) -> None:
+        """One more."""
+        self.objects += 1
+        self.size_bytes += size_bytes

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.errors import TransferError
 from lakehouse_sdk.transfer.model import Outcome, Status
+from lakehouse_sdk.transfer.strategies.fallback import Fallback
 from lakehouse_sdk.uris import Address
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ class TransferReport:
     Attributes:
         source: Prefix or folder that was read.
         target: Prefix or folder that was written.
-        strategy: `direct` or `staged`.
-        strategy_reason: Why this one, for people.
+        strategy: What carried objects: `direct`, `streaming` or `staged`; several, joined by ` + `, after a fallback.
+        strategy_reason: Why this one, and why others took over, for people.
+        fallbacks: What went from one strategy to another in mid-run, and why.
         outcomes: One for each row of the plan, in the order in which they ended.
+        skips_counted: Skipped objects that the plan only counted; together with `outcomes` they are all of it.
         seconds: Wall time of the run, planning not included.
         bytes_copied: Size of the objects that are `done`.
         bytes_through_client: Bytes that crossed this machine's network: 0 for a server-side copy, once the size for an
@@ -34,6 +37,7 @@ class TransferReport:
         s5cmd_commands: Lines handed to them.
         s3_requests: Requests this process sent itself, retries included.
         s3_requests_of_s5cmd: Requests that s5cmd needs for its lines without retries; from the plan, because it does not tell.
+        retries: Requests, parts and objects that were tried again, s5cmd's own not included: it does not tell.
         peak_staging_bytes: Most bytes that rested in the staging folder at once; 0 unless `staged`.
         cancelled: True where the run was stopped before its end.
     """
@@ -50,12 +54,16 @@ class TransferReport:
     s5cmd_commands: int = 0
     s3_requests: int = 0
     s3_requests_of_s5cmd: int = 0
+    retries: int = 0
     peak_staging_bytes: int = 0
     cancelled: bool = False
+    fallbacks: tuple[Fallback, ...] = ()
+    skips_counted: int = 0
 
     def count(self, status: Status) -> int:
         """Objects that ended with this status."""
-        return sum(outcome.status is status for outcome in self.outcomes)
+        counted = self.skips_counted if status is Status.SKIPPED else 0
+        return counted + sum(outcome.status is status for outcome in self.outcomes)
 
     @property
     def failures(self) -> tuple[Outcome, ...]:
@@ -71,6 +79,7 @@ class TransferReport:
     def summary(self) -> str:
         """One line for people."""
         counts = Counter(outcome.status for outcome in self.outcomes)
+        counts[Status.SKIPPED] += self.skips_counted
         parts = [f"{counts[status]:,} {status.value}" for status in _SHOWN if counts[status]] or ["nothing to do"]
         return f"{self.strategy}: {', '.join(parts)}; {self.bytes_copied:,} bytes in {self.seconds:.1f} s."
 
@@ -87,9 +96,10 @@ class TransferReport:
             f"{item.row.relative_key!r}: {item.reason or item.status.value}" for item in failures[:_SHOWN_FAILURES]
         )
         more = f" and {len(failures) - _SHOWN_FAILURES:,} more" if len(failures) > _SHOWN_FAILURES else ""
+        objects = len(self.outcomes) + self.skips_counted
         stopped = "The transfer was cancelled. " if self.cancelled else ""
         raise TransferError(
-            f"{stopped}{len(failures):,} of {len(self.outcomes):,} objects are not at {self.target}: {shown}{more}.",
+            f"{stopped}{len(failures):,} of {objects:,} objects are not at {self.target}: {shown}{more}.",
             hint="Run the same transfer again: what is done is skipped.",
         )
 
@@ -111,6 +121,8 @@ class TransferReport:
             "s5cmd_commands": self.s5cmd_commands,
             "s3_requests": self.s3_requests,
             "s3_requests_of_s5cmd": self.s3_requests_of_s5cmd,
+            "retries": self.retries,
+            "fallbacks": [asdict(fallback) for fallback in self.fallbacks],
             "peak_staging_bytes": self.peak_staging_bytes,
             "cancelled": self.cancelled,
             "ok": self.ok,

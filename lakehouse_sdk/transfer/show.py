@@ -7,27 +7,39 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lakehouse_sdk.display import format_bytes, format_count, format_duration, html_card, html_table
-from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status, TransferPlan
+from lakehouse_sdk.transfer.handle import TransferPlan
+from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.report import TransferReport
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN_ROWS = 20
+_SHOWN_ACTIONS = (Action.CONFLICT, Action.DELETE, Action.COPY)
 
 
 def plan_to_html(plan: TransferPlan) -> str:
-    """A card with the totals, then the first rows to copy and all conflicts' beginnings."""
+    """A card with the totals, then the first rows of what is not simply there already."""
     totals = plan.totals
     facts = {
         "to copy": f"{format_count(totals.copy_objects)} ({format_bytes(totals.copy_bytes)})",
         "to skip": format_count(totals.skip_objects),
         "conflicts": format_count(totals.conflict_objects),
     }
-    shown = [*islice(plan.rows(Action.CONFLICT), _SHOWN_ROWS), *islice(plan.rows(Action.COPY), _SHOWN_ROWS)]
+    if totals.delete_objects:
+        facts["to delete"] = f"{format_count(totals.delete_objects)} ({format_bytes(totals.delete_bytes)})"
+    if plan.delete_refusal:
+        facts["deletes refused"] = plan.delete_refusal
+    if not plan.selection.is_everything:
+        facts["selection"] = plan.selection.describe()
+    shown = [row for action in _SHOWN_ACTIONS for row in islice(plan.rows(action), _SHOWN_ROWS)]
     rows = [(row.action.value, row.relative_key, format_bytes(row.size_bytes), row.reason) for row in shown]
     body = html_table(rows, ["action", "object", "size", "why"]) if rows else plan.summary
-    return str(html_card(f"{plan.source} → {plan.target}", facts, body, tone="warn" if totals.conflict_objects else ""))
+    return str(
+        html_card(
+            f"{plan.source} → {plan.target}", facts, body, tone="warn" if totals.conflict_objects or plan.delete_refusal else ""
+        )
+    )
 
 
 def report_to_html(report: TransferReport) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import takewhile
 
 from lakehouse_sdk.errors import LakehouseError
-from lakehouse_sdk.parallel import map_ordered
+from lakehouse_sdk.parallel import map_ordered, resolve_ordered
 from lakehouse_sdk.storage import ObjectInfo, S3Client
 from lakehouse_sdk.transfer.etags import compare_etags
 from lakehouse_sdk.transfer.model import Outcome, Status
+from lakehouse_sdk.transfer.plan import Entry
+from lakehouse_sdk.transfer.proof import SAMPLE_EVERY, Prover, VerifyMode
 
 _FEW = 4
 """Up to so many objects, asking one by one takes no more requests than a listing might."""
@@ -32,10 +35,50 @@ def verify_s3(client: S3Client, bucket: str, outcomes: Iterable[Outcome]) -> Ite
     """
     kept = list(outcomes)
     wanted = {outcome.row.target_key for outcome in kept if _needs_look(outcome)}
-    found = _find_all(client, bucket, sorted(wanted))
+    found = find_all(client, bucket, sorted(wanted))
     for outcome in kept:
         key = outcome.row.target_key
         yield _judge(outcome, found.get(key)) if key in wanted and _needs_look(outcome) else outcome
+
+
+def prove_outcomes(prover: Prover, outcomes: Iterable[Outcome], mode: VerifyMode) -> Iterator[Outcome]:
+    """Outcomes after as much proof as `mode` asks for beyond what `verify_s3` and the runners saw; order is kept.
+
+    `done` becomes `failed`, with both values, where the bytes at the target turn out to be others. `sha256-sample` reads back
+    one object of fifty, the first one included.
+    """
+    if mode == "auto":
+        yield from outcomes
+        return
+    done = 0
+
+    def needs_proof(outcome: Outcome) -> bool:
+        nonlocal done
+        if outcome.status is not Status.DONE:
+            return False
+        done += 1
+        if mode == "sha256-sample":
+            return done % SAMPLE_EVERY == 1
+        return mode == "sha256" or not compare_etags(outcome.etag, outcome.row.etag)
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lakehouse-prove") as pool:
+        proofs = (pool.submit(_prove, prover, outcome, mode) if needs_proof(outcome) else outcome for outcome in outcomes)
+        yield from resolve_ordered(proofs, window=4 * _AT_ONCE)
+
+
+def _prove(prover: Prover, outcome: Outcome, mode: VerifyMode) -> Outcome:
+    row = outcome.row
+    modified = row.last_modified or datetime.fromtimestamp(0, UTC)
+    entry = Entry(row.relative_key, row.source_key, row.size_bytes, row.etag, modified)
+    try:
+        existing = prover.look(Entry(row.relative_key, row.target_key, row.size_bytes, outcome.etag, modified))
+        verdict = prover.compare(entry, existing, mode, ours=outcome.sha256 or row.sha256)
+    except (LakehouseError, OSError) as error:
+        return replace(outcome, status=Status.FAILED, reason=f"could not be verified: {error}")
+    if verdict.same is False:
+        reason = f"the target has {verdict.by} {verdict.theirs}, the source has {verdict.ours}"
+        return replace(outcome, status=Status.FAILED, reason=reason)
+    return outcome
 
 
 def _needs_look(outcome: Outcome) -> bool:
@@ -61,7 +104,8 @@ def _judge(outcome: Outcome, found: ObjectInfo | LakehouseError | None) -> Outco
     return outcome
 
 
-def _find_all(client: S3Client, bucket: str, keys: list[str]) -> dict[str, ObjectInfo | LakehouseError | None]:
+def find_all(client: S3Client, bucket: str, keys: list[str]) -> dict[str, ObjectInfo | LakehouseError | None]:
+    """What a server holds under sorted `keys`: None for nothing, an error where it does not say."""
     found: dict[str, ObjectInfo | LakehouseError | None] = {}
     if len(keys) > _FEW:
         try:

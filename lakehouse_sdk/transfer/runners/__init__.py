@@ -1,11 +1,13 @@
 """Who carries out rows of a plan: one seam, and who stands behind it.
 
-Belongs here: the `Runner` protocol, `s5cmd` (the default), `native` (own signed requests, for what s5cmd cannot do). Must not:
-choosing a strategy, believing an outcome (`verify`). Read `Runner` first, then `run_in_turn`.
+Belongs here: the `Runner` protocol, `s5cmd` (the default), `native` (own signed requests, for what s5cmd cannot do), `stream`
+(between two servers). Must not: choosing a strategy, believing an outcome (`verify`). Read `Runner` first, then `run_in_turn`.
 """
 
+from lakehouse_sdk.transfer.runners.files import FileRunner
 from lakehouse_sdk.transfer.runners.native import NativeRunner
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, Runner, run_in_turn
 from lakehouse_sdk.transfer.runners.s5cmd import S5cmdRunner
+from lakehouse_sdk.transfer.runners.stream import StreamRunner
 
-__all__ = ["Direction", "Leg", "NativeRunner", "Outcomes", "Runner", "S5cmdRunner", "run_in_turn"]
+__all__ = ["Direction", "FileRunner", "Leg", "NativeRunner", "Outcomes", "Runner", "S5cmdRunner", "StreamRunner", "run_in_turn"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -59,25 +59,30 @@ class Runner(Protocol):
         """Carry out rows."""
 
 
-def run_in_turn(runners: Sequence[Runner], rows: Iterable[PlannedObject]) -> Outcomes:
-    """Give the rows to the first runner, what it refuses to the next, and so on; what all refuse is failed.
+def run_in_turn(runners: Sequence[Runner], rows: Iterable[PlannedObject], *, otherwise: Status = Status.FAILED) -> Outcomes:
+    """Give the rows to the first runner, what it refuses to the next, and so on; what all refuse ends as `otherwise`.
 
-    Yields one outcome for each row; the reason of a row that was refused on the way is kept where the last one fails too.
+    Yields one outcome for each row; the reason of a row that was refused on the way is kept where the last one fails too, and
+    its tries are counted.
     """
     reasons: dict[str, str] = {}
+    tried: dict[str, int] = {}
     waiting = rows
     for runner in runners:
         refused: list[PlannedObject] = []
         with closing(runner.run(waiting)) as outcomes:
             for outcome in outcomes:
+                key = outcome.row.target_key
+                attempts = outcome.attempts + tried.pop(key, 0) if tried else outcome.attempts
                 if outcome.status is Status.REFUSED:
                     refused.append(outcome.row)
-                    reasons[outcome.row.target_key] = f"{outcome.runner}: {outcome.reason}"
+                    reasons[key] = f"{outcome.runner}: {outcome.reason}"
+                    tried[key] = attempts
                 else:
-                    yield outcome
+                    yield outcome if attempts == outcome.attempts else replace(outcome, attempts=attempts)
         waiting = refused
     for row in waiting:
-        yield Outcome(row, Status.FAILED, reasons[row.target_key])
+        yield Outcome(row, otherwise, reasons[row.target_key], attempts=tried[row.target_key])
 
 
 def find_mismatch(row: PlannedObject, actual: str) -> str:

@@ -11,7 +11,12 @@ from lakehouse_sdk.transfer.ends import Ends
 from lakehouse_sdk.transfer.model import PlannedObject
 from lakehouse_sdk.transfer.runners import Outcomes
 
-StrategyName = Literal["auto", "direct", "staged"]
+StrategyName = Literal["auto", "direct", "streaming", "staged"]
+
+
+_Name = Literal["direct", "streaming", "staged"]
+_IN_ORDER: tuple[_Name, ...] = ("direct", "streaming", "staged")
+"""The fewer bytes pass this machine, the earlier."""
 
 
 class Strategy(Protocol):
@@ -25,7 +30,7 @@ class Strategy(Protocol):
 class Choice:
     """A strategy and the reason for it, for people."""
 
-    name: Literal["direct", "staged"]
+    name: _Name
     reason: str
 
 
@@ -39,18 +44,33 @@ def choose_strategy(ends: Ends, wanted: StrategyName = "auto") -> Choice:
     if wanted in {"auto", fitting.name}:
         return fitting
     source, target = ends.source.profile, ends.target.profile
-    if wanted == "staged":
+    if wanted != "direct":
         if source is None or target is None:
-            raise UsageError("A local folder needs no staging.", hint="Leave the strategy to auto.")
-        return Choice("staged", "asked for, although one request could see both ends")
+            raise UsageError(f"A local folder needs no {wanted} copy.", hint="Leave the strategy to auto.")
+        return Choice(wanted, f"asked for instead of {fitting.name}")
     raise UsageError(
         f"{ends.source.address} and {ends.target.address} cannot be joined directly: {fitting.reason}.",
-        hint="Leave the strategy to auto, or use staged.",
+        hint="Leave the strategy to auto, or use streaming or staged.",
     )
+
+
+def plan_fallbacks(ends: Ends, wanted: StrategyName = "auto") -> list[Choice]:
+    """The strategy to begin with, and those that take over what it cannot carry; a forced one has none.
+
+    Raises:
+        UsageError: The forced strategy cannot join these ends.
+    """
+    first = choose_strategy(ends, wanted)
+    if wanted != "auto" or ends.source.profile is None or ends.target.profile is None:
+        return [first]
+    names = list(_IN_ORDER[_IN_ORDER.index(first.name) + 1 :])
+    return [first, *(Choice(name, "for what the others could not carry") for name in names)]
 
 
 def _find_fitting(ends: Ends) -> Choice:
     source, target = ends.source.profile, ends.target.profile
+    if source is None and target is None:
+        return Choice("direct", "between two local folders files are copied under another name and renamed into place")
     if source is None:
         return Choice("direct", "from a local folder each byte goes to the server once")
     if target is None:
@@ -60,5 +80,5 @@ def _find_fitting(ends: Ends) -> Choice:
             "direct", "one server and one credential see both ends, so the server copies and no byte passes this machine"
         )
     if source.resolved_endpoint_url == target.resolved_endpoint_url:
-        return Choice("staged", "the two ends are one server but need different credentials, which one request cannot carry")
-    return Choice("staged", "the two ends are different servers, and no server copies from another")
+        return Choice("streaming", "the two ends are one server but need different credentials, which one request cannot carry")
+    return Choice("streaming", "the two ends are different servers, and no server copies from another")

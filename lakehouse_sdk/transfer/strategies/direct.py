@@ -11,7 +11,17 @@ from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import Ends
 from lakehouse_sdk.transfer.hashing import hash_path
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, Outcomes, S5cmdRunner, run_in_turn
+from lakehouse_sdk.transfer.runners import (
+    Direction,
+    FileRunner,
+    Leg,
+    NativeRunner,
+    Outcomes,
+    Runner,
+    S5cmdRunner,
+    run_in_turn,
+)
+from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 from lakehouse_sdk.transfer.staging import StagingFolder, publish_file
 
@@ -33,22 +43,28 @@ class DirectStrategy:
     def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
         """As `Strategy.run`."""
         source, target = self._ends.source, self._ends.target
+        if target.profile is None and source.profile is None:
+            return self._publish_all([FileRunner(self._context)], target.folder, rows)
         if target.profile is None:
-            assert source.profile is not None  # noqa: S101 (resolve_ends refuses two local ends)
+            assert source.profile is not None  # noqa: S101 (just asked)
             leg = Leg(Direction.DOWNLOAD, source.profile, source.bucket)
-            return self._download(leg, target.folder, rows)
+            return self._publish_all(self._runners(leg), target.folder, rows)
         if source.profile is None:
-            return self._walk(Leg(Direction.UPLOAD, target.profile, "", target.bucket), rows)
-        return self._walk(Leg(Direction.COPY, target.profile, source.bucket, target.bucket), rows)
+            leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket)
+            return run_in_turn(self._runners(leg), discard_open_uploads(leg, self._context, rows))
+        leg = Leg(Direction.COPY, target.profile, source.bucket, target.bucket)
+        return run_in_turn([NativeRunner(leg, self._context)], rows, otherwise=Status.REFUSED)
 
-    def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Outcomes:
-        return run_in_turn([S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)], rows)
+    def _runners(self, leg: Leg) -> list[Runner]:
+        if self._context.settings.max_bytes_per_s is not None:  # s5cmd knows no limit
+            return [NativeRunner(leg, self._context)]
+        return [S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)]
 
-    def _download(self, leg: Leg, root: str, rows: Iterable[PlannedObject]) -> Outcomes:
+    def _publish_all(self, runners: list[Runner], root: str, rows: Iterable[PlannedObject]) -> Outcomes:
         """Bring each file to a staging folder inside the target, so that it can be renamed into place."""
         with StagingFolder(Path(root or "/")) as folder:
             publisher = _Publisher(folder, root)
-            with closing(self._walk(leg, publisher.redirect(rows))) as outcomes:
+            with closing(run_in_turn(runners, publisher.redirect(rows))) as outcomes:
                 for outcome in outcomes:
                     yield publisher.finish(outcome)
             yield from publisher.refused
@@ -72,7 +88,9 @@ class _Publisher:
                 continue
             path = self._folder.new_path()
             self._rows[path] = row
-            yield PlannedObject(row.relative_key, row.source_key, path, row.size_bytes, row.etag)
+            yield PlannedObject(
+                row.relative_key, row.source_key, path, row.size_bytes, row.etag, last_modified=row.last_modified
+            )
 
     def finish(self, outcome: Outcome) -> Outcome:
         """The outcome of the real row: published where all is as planned."""

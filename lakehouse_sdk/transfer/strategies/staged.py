@@ -15,6 +15,7 @@ from lakehouse_sdk.transfer.ends import Ends
 from lakehouse_sdk.transfer.hashing import hash_path
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, Outcomes, S5cmdRunner, run_in_turn
+from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 from lakehouse_sdk.transfer.staging import StagingFolder
 
@@ -133,13 +134,17 @@ class StagedStrategy:
         for path in hashes:
             row = originals[path]
             rows.append(PlannedObject(row.relative_key, path, row.target_key, row.size_bytes))
-        with closing(self._walk(Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers), rows)) as outcomes:
+        leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers)
+        with closing(self._walk(leg, discard_open_uploads(leg, self._context, rows))) as outcomes:
             for outcome in outcomes:
                 path = outcome.row.source_key
                 yield Outcome(originals[path], outcome.status, outcome.reason, outcome.runner, outcome.etag, hashes[path])
 
     def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Outcomes:
-        return run_in_turn([S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)], rows)
+        native = NativeRunner(leg, self._context)
+        if self._context.settings.max_bytes_per_s is not None:  # s5cmd knows no limit
+            return run_in_turn([native], rows)
+        return run_in_turn([S5cmdRunner(leg, self._context), native], rows)
 
     def _look(self, outcome: Outcome, originals: Mapping[str, PlannedObject]) -> _Staged:
         """Size and SHA-256 of a staged file, and the headers of its source, which must still be as planned."""

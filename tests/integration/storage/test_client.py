@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -162,7 +163,7 @@ class TestObjects:
         etag = s3.put_bytes(bucket, "k", b"0123456789")
         stream = s3.open_stream(bucket, "k", if_match=etag)
         assert (stream.read(4), stream.read()) == (b"0123", b"456789")
-        stream.release_conn()
+        stream.close()
         with pytest.raises(ConflictError):
             s3.open_stream(bucket, "k", if_match="0" * 32)
 
@@ -295,8 +296,8 @@ class TestConnection:
 
     def test_a_clock_that_is_wrong(self, minio: MinioServer, monkeypatch: pytest.MonkeyPatch) -> None:
         """A real refusal: the server sees a request signed half an hour ago."""
-        past = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=30)
-        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: past)
+        past = time.gmtime(time.time() - 1800)
+        monkeypatch.setattr("lakehouse_sdk.storage.signing.time.gmtime", lambda: past)
         with S3Client(minio.profile) as client, pytest.raises(AccessError, match=r"clocks.*timedatectl"):
             client.list_buckets()
 

@@ -83,7 +83,7 @@ class TestRepeated:
         server = start(RESET, refuse("503 Slow Down", "SlowDown"), answer(body=b"whole"))
         stream = server.client.open_stream("bucket", "key")
         assert stream.read() == b"whole"
-        stream.release_conn()
+        stream.close()
 
 
 class TestNotRepeated:

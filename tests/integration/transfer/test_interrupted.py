@@ -43,7 +43,7 @@ def many(s3: S3Client, bucket: str) -> list[str]:
     return keys
 
 
-@pytest.mark.parametrize("kind", ["direct", "staged", "download", "upload"])
+@pytest.mark.parametrize("kind", ["direct", "streaming", "staged", "download", "upload"])
 def test_cancelled_in_the_middle_it_reports_and_the_next_run_does_the_rest(
     s3, bucket, second_bucket, other_bucket, many, lake, kind, tmp_path
 ):
@@ -53,6 +53,7 @@ def test_cancelled_in_the_middle_it_reports_and_the_next_run_does_the_rest(
         source = tmp_path / "up"
     target = {
         "direct": f"s3://{second_bucket}",
+        "streaming": f"lakehouse://other@{other_bucket}",
         "staged": f"lakehouse://other@{other_bucket}",
         "download": tmp_path / "down",
         "upload": f"s3://{second_bucket}",
@@ -64,10 +65,13 @@ def test_cancelled_in_the_middle_it_reports_and_the_next_run_does_the_rest(
             asked_s.append(time.monotonic())
             cancel.cancel()
 
-    report = run_transfer(plan_transfer(source, target, settings=lake), settings=lake, observer=stop_soon, cancel=cancel)
+    strategy = "staged" if kind == "staged" else "auto"
+    plan = plan_transfer(source, target, settings=lake)
+    report = run_transfer(plan, settings=lake, strategy=strategy, observer=stop_soon, cancel=cancel)
     assert time.monotonic() - asked_s[0] < 5
     assert report.cancelled
     assert not report.ok
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lakehouse-copy")]
     assert 0 < report.count(Status.DONE) < COUNT
     assert report.count(Status.DONE) + report.count(Status.CANCELLED) == len(report.outcomes) == COUNT
     assert not s5cmd_children()
@@ -143,11 +147,11 @@ from lakehouse_sdk.transfer import plan_transfer, run_transfer
 settings = load_settings()
 plan = plan_transfer(sys.argv[1], sys.argv[2], settings=settings)
 print("planned", flush=True)
-run_transfer(plan, settings=settings).raise_for_failures()
+run_transfer(plan, settings=settings, strategy=sys.argv[3]).raise_for_failures()
 """
 
 
-def start(source: str, target: str, lake: Settings) -> subprocess.Popen[bytes]:
+def start(source: str, target: str, lake: Settings, strategy: str = "auto", **limits: int) -> subprocess.Popen[bytes]:
     env = dict(os.environ)
     for name, profile in (("STORAGE", lake.storage), ("PROFILES__OTHER", lake.profiles["other"])):
         access_key, secret_key = profile.credentials()
@@ -155,16 +159,19 @@ def start(source: str, target: str, lake: Settings) -> subprocess.Popen[bytes]:
         env[f"LAKEHOUSE_{name}__ACCESS_KEY"], env[f"LAKEHOUSE_{name}__SECRET_KEY"] = access_key, secret_key
     env["LAKEHOUSE_TRANSFER__STAGING_DIR"] = str(lake.transfer.staging_dir)
     env["LAKEHOUSE_TRANSFER__MAX_CONCURRENT"] = "2"
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, source, target], env=env, stdout=subprocess.PIPE)
+    env |= {f"LAKEHOUSE_TRANSFER__{name.upper()}": str(value) for name, value in limits.items()}
+    command = [sys.executable, "-c", PROGRAM, source, target, strategy]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("kind", ["direct", "staged", "download"])
+@pytest.mark.parametrize("kind", ["direct", "streaming", "staged", "download"])
 def test_killed_in_the_middle_s5cmd_ends_by_itself_and_the_same_call_finishes_the_rest(
     s3, other_s3, bucket, second_bucket, other_bucket, many, lake, kind, tmp_path
 ):
     source = f"s3://{bucket}"
     target = {
         "direct": f"s3://{second_bucket}",
+        "streaming": f"lakehouse://other@{other_bucket}",
         "staged": f"lakehouse://other@{other_bucket}",
         "download": str(tmp_path / "down"),
     }[kind]
@@ -175,13 +182,11 @@ def test_killed_in_the_middle_s5cmd_ends_by_itself_and_the_same_call_finishes_th
         client, name = (s3, second_bucket) if kind == "direct" else (other_s3, other_bucket)
         return sum(1 for _ in client.list_objects(name))
 
-    process = start(source, target, lake)
+    process = start(source, target, lake, "staged" if kind == "staged" else "auto")
     wait_until(arrived, 60)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
+    process.communicate()
     done = arrived()
     assert 0 < done < COUNT
     _, alive = psutil.wait_procs(children, timeout=10)

@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(GOOD).hexdigest()
 ACTUAL = hashlib.sha256(BAD).hexdigest()
 
 
-@pytest.fixture(params=["direct", "staged", "forced-staged", "upload", "download"])
+@pytest.fixture(params=["direct", "streaming", "staged", "forced-staged", "upload", "download"])
 def way(request, s3, other_s3, bucket, second_bucket, other_bucket, tmp_path):
     """A source with `good` and `bad`, both said to be GOOD, and how to look at the target."""
     source: S3Address | LocalAddress = S3Address(bucket)
@@ -27,7 +27,7 @@ def way(request, s3, other_s3, bucket, second_bucket, other_bucket, tmp_path):
         {name: name for name in ("good", "bad", "plain")},
         {name: f"to/{name}" for name in ("good", "bad", "plain")},
     )
-    if request.param == "staged":
+    if request.param in {"streaming", "staged"}:
         target, client, read_bucket = S3Address(other_bucket, "", "other"), other_s3, other_bucket
     if request.param == "upload":
         source = LocalAddress(tmp_path)
@@ -146,7 +146,7 @@ class TestStagingCap:
         s3.put_bytes(bucket, "large", b"x" * 2_000_000)
         rows = [PlannedObject(info.key, info.key, info.key, info.size_bytes, info.etag) for info in s3.list_objects(bucket)]
         plan = TransferPlan.from_rows(S3Address(bucket), S3Address(other_bucket, "", "other"), rows)
-        report = run_transfer(plan, settings=capped)
+        report = run_transfer(plan, settings=capped, strategy="staged")
         (failure,) = report.failures
         assert failure.row.source_key == "large"
         assert "staging_max_bytes" in failure.reason
@@ -161,7 +161,7 @@ class TestStagingCap:
         plan = TransferPlan.from_rows(
             S3Address(bucket), S3Address(other_bucket, "", "other"), [PlannedObject("x", "x", "x", 1000)]
         )
-        (failure,) = run_transfer(plan, settings=capped).failures
+        (failure,) = run_transfer(plan, settings=capped, strategy="staged").failures
         assert str(capped.transfer.staging_dir) in failure.reason
         assert "100 bytes are free" in failure.reason
 
@@ -176,6 +176,8 @@ class TestStagingCap:
                 patch.setattr(StagingFolder, "new_path", lambda self, paths=paths: next(paths))
                 patch.setattr(Path, "unlink", lambda *_, **__: None)
                 rows = [PlannedObject("x", "x\n", f"{folder}x", 100_000)]
-                (failure,) = run_transfer(TransferPlan.from_rows(S3Address(bucket), target, rows), settings=lake).failures
+                strategy = "auto" if isinstance(target, LocalAddress) else "staged"
+                plan = TransferPlan.from_rows(S3Address(bucket), target, rows)
+                (failure,) = run_transfer(plan, settings=lake, strategy=strategy).failures
             assert "is full" in failure.reason
             assert "bytes are free" in failure.reason

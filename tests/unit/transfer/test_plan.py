@@ -6,14 +6,8 @@ import pytest
 
 from lakehouse_sdk.transfer import Action
 from lakehouse_sdk.transfer.etags import compare_etags
-from lakehouse_sdk.transfer.plan import (
-    OutOfOrderError,
-    find_folder_conflicts,
-    find_key_obstacle,
-    merge,
-    plan_to_folder,
-    plan_to_s3,
-)
+from lakehouse_sdk.transfer.names import find_folder_conflicts, find_key_obstacle
+from lakehouse_sdk.transfer.plan import OutOfOrderError, merge, plan_to_folder, plan_to_s3
 
 MD5_A, MD5_B = "a" * 32, "b" * 32
 
@@ -164,7 +158,8 @@ class TestNamesThatOneFolderCannotHoldApart:
         source = [
             entry(name, size) for name, size in [("../up", 1), ("Same", 1), ("dir/", 0), ("full/", 1), ("same", 1), ("x", 1)]
         ]
-        rows = list(plan_to_folder(source, [entry("only-there")], "/tree"))
+        conflicts = find_folder_conflicts([item.name for item in source if item.name != "dir/"], ["only-there"])
+        rows = list(plan_to_folder(source, [entry("only-there")], "/tree", conflicts))
         assert actions(rows) == {
             "../up": Action.CONFLICT,
             "Same": Action.CONFLICT,

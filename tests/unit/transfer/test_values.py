@@ -22,7 +22,7 @@ from lakehouse_sdk.transfer import (
     plan_transfer,
 )
 from lakehouse_sdk.transfer.ends import resolve_ends
-from lakehouse_sdk.transfer.strategies import choose_strategy
+from lakehouse_sdk.transfer.strategies import choose_strategy, plan_fallbacks
 from lakehouse_sdk.uris import LocalAddress, S3Address
 
 SOURCE, TARGET = S3Address("from", "a"), S3Address("to", "b")
@@ -123,8 +123,8 @@ class TestStrategy:
         ("source", "target", "name", "why"),
         [
             ("s3://one", "s3://other", "direct", "server copies"),
-            ("s3://one", "lakehouse://two@other", "staged", "different servers"),
-            ("lakehouse://public@one", "s3://other", "staged", "different credentials"),
+            ("s3://one", "lakehouse://two@other", "streaming", "different servers"),
+            ("lakehouse://public@one", "s3://other", "streaming", "different credentials"),
             ("/tmp/x", "s3://other", "direct", "local folder"),
             ("s3://one", "/tmp/x", "direct", "local folder"),
         ],
@@ -136,15 +136,36 @@ class TestStrategy:
 
     def test_forced_where_possible(self, offline):
         assert choose_strategy(resolve_ends("s3://one", "s3://other", offline), "staged").name == "staged"
-        for source, target, forced in [("s3://one", "lakehouse://two@other", "direct"), ("/tmp/x", "s3://other", "staged")]:
+        refused = [
+            ("s3://one", "lakehouse://two@other", "direct"),
+            ("/tmp/x", "s3://y", "staged"),
+            ("/tmp/x", "s3://y", "streaming"),
+        ]
+        for source, target, forced in refused:
             with pytest.raises(UsageError):
                 choose_strategy(resolve_ends(source, target, offline), forced)
 
+    @pytest.mark.parametrize(
+        ("source", "target", "wanted", "names"),
+        [
+            ("s3://one", "s3://other", "auto", ["direct", "streaming", "staged"]),
+            ("s3://one", "lakehouse://two@other", "auto", ["streaming", "staged"]),
+            ("s3://one", "lakehouse://two@other", "streaming", ["streaming"]),
+            ("s3://one", "s3://other", "staged", ["staged"]),
+            ("/tmp/x", "s3://other", "auto", ["direct"]),
+        ],
+    )
+    def test_what_takes_over_has_more_bytes_pass_here(self, offline, source, target, wanted, names):
+        assert [choice.name for choice in plan_fallbacks(resolve_ends(source, target, offline), wanted)] == names
+
 
 class TestRefusedCalls:
-    def test_two_local_ends(self, offline):
-        with pytest.raises(UsageError, match="local"):
-            plan_transfer("/tmp/a", Path("/tmp/b"), settings=offline)
+    def test_local_folders_that_overlap(self, offline, tmp_path):
+        (tmp_path / "a/b").mkdir(parents=True)
+        (tmp_path / "link").symlink_to(tmp_path / "a")
+        for source, target in [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("link", "a/b")]:
+            with pytest.raises(UsageError, match="overlap"):
+                plan_transfer(tmp_path / source, tmp_path / target, settings=offline)
 
     @pytest.mark.parametrize(("source", "target"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("", "a"), ("a/", "a")])
     def test_ends_that_overlap(self, offline, source, target):

@@ -33,7 +33,8 @@ class S5cmdProcess:
 
     def __init__(self, program: str, profile: S3Profile, *, workers: int, retries: int) -> None:
         unsigned = ["--no-sign-request"] if profile.anonymous else []
-        options = ["--json", "--log", "info", "--numworkers", str(workers), "--retry-count", str(retries), *unsigned]
+        payer = ["--request-payer", "requester"] if profile.requester_pays else []
+        options = ["--json", "--log", "info", "--numworkers", str(workers), "--retry-count", str(retries), *unsigned, *payer]
         env = {name: os.environ[name] for name in _INHERITED if name in os.environ} | profile.to_s5cmd_env()
         self._process = subprocess.Popen(  # noqa: S603 (our own binary, no shell, no text of the user in the arguments)
             [program, *options, "run"],

@@ -93,7 +93,7 @@ class S5cmdRunner:
                 return refused, False
             reason = self._gone or find_refusal(row, self._leg) or self._feed(row)
             if reason:
-                refused.append(Outcome(row, Status.REFUSED, reason, self.name))
+                refused.append(Outcome(row, Status.REFUSED, reason, self.name, attempts=0))
                 if len(refused) >= window:
                     break
         return refused, True

@@ -1,0 +1,187 @@
+"""Copies that the server makes: no byte passes this machine, whatever the size.
+
+Pinned to the planned ETag. A wanted SHA-256 is kept by way of a key below `_incoming/`, where the server says what the object
+hashes to before it is copied on. Above the size that one request carries an object is copied in the parts that it was
+uploaded in, so that its ETag stays, with its headers, metadata, tags, storage class and encryption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from functools import partial
+from threading import BoundedSemaphore
+
+from lakehouse_sdk.errors import AccessError, ConflictError, LakehouseError, StorageError
+from lakehouse_sdk.storage import CopyResult, OpenUpload
+from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.hashing import hash_file
+from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.retry import run_attempts
+from lakehouse_sdk.transfer.runners.lifeline import CancelledError, Lifeline
+from lakehouse_sdk.transfer.runners.parts import choose_part_bytes, keeps_layout
+from lakehouse_sdk.transfer.runners.protocol import Leg, find_mismatch
+from lakehouse_sdk.transfer.runners.workers import Workers
+
+INCOMING_PREFIX = "_incoming/"
+_PARTS_AT_ONCE = 8
+"""Part copies under way at once, of all objects together: each keeps the server's disks busy by itself."""
+_NOT_MADE = frozenset({405, 501})
+"""Statuses of a server that has no such request; one without the permission answers 403."""
+_MAX_REFUSED = 4
+_POLL_S = 0.2
+
+
+def incoming_key(target_key: str) -> str:
+    """Where an object with a wanted hash rests until it is known; the next run finds what was left there."""
+    return f"{INCOMING_PREFIX}{hashlib.sha256(target_key.encode()).hexdigest()}"
+
+
+class ServerSideCopy:
+    """Copies of one leg; safe to share between threads.
+
+    Args:
+        runner: Name for outcomes.
+        leg: From bucket to bucket of one server.
+        context: What the run shares.
+        lifeline: Counts what is tried again.
+    """
+
+    def __init__(self, runner: str, leg: Leg, context: RunContext, lifeline: Lifeline) -> None:
+        self._runner = runner
+        self._leg = leg
+        self._context = context
+        self._client = context.client(leg.profile)
+        self._lifeline = lifeline
+        self._refused = 0
+        self._refusal = ""
+        self._part_slots = BoundedSemaphore(_PARTS_AT_ONCE)
+
+    def copy(self, row: PlannedObject) -> Outcome:
+        """Copy one object; its outcome, `refused` where the server does not make the copy.
+
+        Once it has refused a few and made none it is not asked for the rest.
+        """
+        if self._refused >= _MAX_REFUSED:
+            return Outcome(row, Status.REFUSED, self._refusal, self._runner, attempts=0)
+        try:
+            outcome = self._copy_checked(row) if row.sha256 is not None else self._copy_plain(row)
+        except (AccessError, StorageError) as error:
+            if isinstance(error, StorageError) and error.status not in _NOT_MADE:
+                raise
+            self._refused += 1
+            self._refusal = f"the server does not copy by itself: {error.message}"
+            return Outcome(row, Status.REFUSED, self._refusal, self._runner)
+        self._refused = 0
+        return outcome
+
+    def _copy_plain(self, row: PlannedObject) -> Outcome:
+        leg = self._leg
+        result = self._copy_any(row, leg.source_bucket, row.source_key, row.target_key, row.etag)
+        return Outcome(row, Status.DONE, runner=self._runner, etag=result.etag)
+
+    def discard(self, row: PlannedObject) -> None:
+        """Remove what a copy that was stopped, or a killed run, may have left of this row: open uploads, `_incoming/`."""
+        incoming = incoming_key(row.target_key)
+        with suppress(LakehouseError):
+            if row.sha256 is not None:
+                self._client.delete(self._leg.target_bucket, incoming)
+        if row.size_bytes > self._context.settings.single_copy_max_bytes:
+            for key in (row.target_key, incoming) if row.sha256 is not None else (row.target_key,):
+                with suppress(LakehouseError):
+                    self._abort_all(key)
+
+    def _copy_checked(self, row: PlannedObject) -> Outcome:
+        """Copy to `_incoming/`, compare hashes, copy on; the second copy is pinned to what was hashed."""
+        leg, client, incoming = self._leg, self._client, incoming_key(row.target_key)
+        try:
+            first = self._copy_any(row, leg.source_bucket, row.source_key, incoming, row.etag, sha256=True)
+            actual = first.sha256 or client.get_info(leg.target_bucket, incoming).sha256 or self._hash(incoming)
+            if mismatch := find_mismatch(row, actual):
+                return Outcome(row, Status.FAILED, mismatch, self._runner, sha256=actual)
+            second = self._copy_any(row, leg.target_bucket, incoming, row.target_key, first.etag)
+        finally:
+            with suppress(LakehouseError):
+                client.delete(leg.target_bucket, incoming)
+        return Outcome(row, Status.DONE, runner=self._runner, etag=second.etag, sha256=actual)
+
+    def _hash(self, key: str) -> str:
+        """For servers that compute no SHA-256 themselves: read the object back."""
+        with self._client.open_stream(self._leg.target_bucket, key) as stream:
+            size_bytes, actual = hash_file(stream)
+        self._context.count_bytes(size_bytes)
+        return actual
+
+    def _copy_any(
+        self, row: PlannedObject, bucket: str, key: str, target_key: str, etag: str, *, sha256: bool = False
+    ) -> CopyResult:
+        target = self._leg.target_bucket
+        if row.size_bytes <= self._context.settings.single_copy_max_bytes:
+            return self._client.copy(bucket, key, target, target_key, if_match=etag or None, sha256=sha256)
+        return CopyResult(self._copy_in_parts(row, bucket, key, target_key, etag))
+
+    def _copy_in_parts(self, row: PlannedObject, bucket: str, key: str, target_key: str, etag: str) -> str:
+        client, target = self._client, self._leg.target_bucket
+        description = client.get_description(bucket, key)
+        info = description.info
+        if info.size_bytes != row.size_bytes or (etag and info.etag != etag):
+            raise ConflictError(f"{key!r} changed since it was planned.")
+        part_bytes = self._choose_part_bytes(bucket, key, row.size_bytes)
+        self._abort_all(target_key)  # an earlier run's, that was killed
+        upload = client.start_upload(target, target_key, {**description.headers, **description.encryption})
+        try:
+            etags = self._copy_parts(bucket, key, upload, row.size_bytes, part_bytes, info.etag)
+            return client.complete_upload(target, upload, etags)
+        except BaseException:
+            with suppress(LakehouseError):
+                self._abort_all(target_key)
+            raise
+
+    def _choose_part_bytes(self, bucket: str, key: str, size_bytes: int) -> int:
+        first_part_bytes, parts = self._client.get_part_layout(bucket, key)
+        if keeps_layout(size_bytes, first_part_bytes, parts):
+            return first_part_bytes
+        return choose_part_bytes(size_bytes, self._context.part_bytes)
+
+    def _copy_parts(self, bucket: str, key: str, upload: OpenUpload, size_bytes: int, part_bytes: int, etag: str) -> list[str]:
+        etags = [""] * -(-size_bytes // part_bytes)
+        workers: Workers[int, str | LakehouseError] = Workers(_PARTS_AT_ONCE, lambda: None)
+
+        def copy(index: int) -> str | LakehouseError:
+            first = index * part_bytes
+            last = min(first + part_bytes, size_bytes) - 1
+            try:
+                with self._part_slots:
+                    return run_attempts(
+                        partial(self._copy_part, bucket, key, upload, index + 1, first, last, etag),
+                        attempts=self._context.settings.max_attempts,
+                        cancel=self._context.halt,
+                        note_retry=self._lifeline.note_retry,
+                    )
+            except LakehouseError as error:
+                return error
+
+        waiting = iter(range(len(etags)))
+        try:
+            while True:
+                while workers.outstanding < 2 * _PARTS_AT_ONCE and (index := next(waiting, None)) is not None:
+                    workers.submit(index, partial(copy, index))
+                if not workers.outstanding:
+                    return etags
+                for index, result in workers.collect(_POLL_S):
+                    if isinstance(result, LakehouseError):
+                        raise result
+                    etags[index] = result
+        finally:
+            workers.stop()
+
+    def _copy_part(self, bucket: str, key: str, upload: OpenUpload, number: int, first: int, last: int, etag: str) -> str:
+        if self._context.is_stopped():
+            raise CancelledError
+        return self._client.copy_part(
+            bucket, key, self._leg.target_bucket, upload, number, first_byte=first, last_byte=last, if_match=etag
+        )
+
+    def _abort_all(self, key: str) -> None:
+        for upload in self._client.list_uploads(self._leg.target_bucket, key):
+            self._client.abort_upload(self._leg.target_bucket, upload)
