@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from pathlib import Path
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AccessError, NotFoundError
@@ -19,6 +20,7 @@ from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof import Prover, VerifyMode
 from lakehouse_sdk.transfer.report import TransferReport
 from lakehouse_sdk.transfer.runners.leftovers import clear_incoming
+from lakehouse_sdk.transfer.staging import remove_stale, staging_parent
 from lakehouse_sdk.transfer.strategies import (
     Choice,
     DirectStrategy,
@@ -78,10 +80,10 @@ def run_transfer(
     progress = _Progress(plan, observer)
     with RunContext(settings.transfer, cancel) as context:
         travel = FallbackRun(choices, lambda choice: _STRATEGIES[choice.name](ends, context))
+        _clear_leftovers(plan, ends, choices[0], context)
         outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
         if plan.totals.copy_objects:
             _check_target(ends.target, context)
-            _clear_leftovers(plan, ends, choices[0], context)
             moved = _copy(plan.rows(Action.COPY), travel, progress)
             outcomes += _verify(moved, ends, verify, context, progress)
         if plan.totals.delete_objects:
@@ -108,7 +110,10 @@ def _check_target(target: End, context: RunContext) -> None:
 
 
 def _clear_leftovers(plan: TransferPlan, ends: Ends, choice: Choice, context: RunContext) -> None:
-    """Remove what a run of the same plan left below `_incoming/` when it was killed."""
+    """Remove what a run that was killed left: in temporary folders, and of the same plan below `_incoming/`."""
+    remove_stale(staging_parent(context.settings.staging_dir))
+    if ends.target.profile is None:
+        remove_stale(Path(ends.target.folder or "/"))
     if choice.name == "direct" and ends.source.profile is not None and ends.target.profile is not None:
         wanted = next((row for row in plan.rows(Action.COPY) if row.sha256 is not None), None)
         if wanted is not None:

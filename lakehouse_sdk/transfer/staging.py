@@ -38,7 +38,7 @@ class StagingFolder:
     """
 
     def __init__(self, parent: Path | None) -> None:
-        self._parent = parent or Path(tempfile.gettempdir())
+        self._parent = staging_parent(parent)
         self._numbers = count(1)
 
     def __enter__(self) -> Self:
@@ -82,6 +82,11 @@ class StagingFolder:
                 hint="Free space there, or point transfer.staging_dir at another disk.",
             )
         return CapacityError(f"The disk of {self._parent} is full.", hint="Point transfer.staging_dir at another disk.")
+
+
+def staging_parent(configured: Path | None) -> Path:
+    """Where staging folders are made: as configured, else the system's temporary folder."""
+    return configured or Path(tempfile.gettempdir())
 
 
 def remove_stale(parent: Path) -> None:

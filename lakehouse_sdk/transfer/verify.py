@@ -6,7 +6,8 @@ show is asked for one by one, because a server may hold an object that it does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ _FEW = 4
 _STRANGERS = 1000
 """Listed keys in a row that nobody wrote, after which the listing starts again at the next written one."""
 _AT_ONCE = 16
+_PAGE = 1000
+"""Objects that one listing request shows."""
+_GATHER_S = 0.2
 
 
 def verify_s3(client: S3Client, bucket: str, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
@@ -39,6 +43,25 @@ def verify_s3(client: S3Client, bucket: str, outcomes: Iterable[Outcome]) -> Ite
     for outcome in kept:
         key = outcome.row.target_key
         yield _judge(outcome, found.get(key)) if key in wanted and _needs_look(outcome) else outcome
+
+
+def confirm_sources(client: S3Client, bucket: str, outcomes: Iterable[Outcome]) -> Generator[Outcome, None, None]:
+    """Outcomes of downloads as the source confirms them, in order, up to some listing requests behind.
+
+    s5cmd cannot ask for the version that was planned, so a download of it is believed where the source still lists the planned
+    ETag after the bytes came; else `done` becomes `failed`. Runners that asked for the version themselves said its ETag.
+    """
+
+    def confirm(batch: list[Outcome]) -> list[Outcome]:
+        keys = {outcome.row.source_key for outcome in batch if _needs_source(outcome)}
+        found = find_all(client, bucket, sorted(keys))
+        return [
+            _judge_source(outcome, found[outcome.row.source_key]) if _needs_source(outcome) else outcome for outcome in batch
+        ]
+
+    with ThreadPoolExecutor(1, thread_name_prefix="lakehouse-confirm") as pool:
+        for confirmed in map_ordered(pool, confirm, _gather(outcomes), window=2):
+            yield from confirmed
 
 
 def prove_outcomes(prover: Prover, outcomes: Iterable[Outcome], mode: VerifyMode) -> Iterator[Outcome]:
@@ -85,6 +108,38 @@ def _needs_look(outcome: Outcome) -> bool:
     if outcome.status is Status.DONE:
         return not compare_etags(outcome.etag, outcome.row.etag)
     return outcome.status is Status.UNKNOWN
+
+
+def _gather(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """Batches that are worth a listing, and never so old that progress seems to stand still."""
+    batch: list[Outcome] = []
+    due_s = 0.0
+    for outcome in outcomes:
+        if not batch:
+            due_s = time.monotonic() + _GATHER_S
+        batch.append(outcome)
+        if len(batch) >= _PAGE or time.monotonic() >= due_s:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _needs_source(outcome: Outcome) -> bool:
+    return outcome.status is Status.DONE and bool(outcome.row.etag) and not outcome.etag
+
+
+def _judge_source(outcome: Outcome, found: ObjectInfo | LakehouseError | None) -> Outcome:
+    if isinstance(found, LakehouseError):
+        return replace(outcome, status=Status.FAILED, reason=f"could not be verified: {found}")
+    if found is None:
+        return replace(
+            outcome, status=Status.FAILED, reason="the source does not have it any more: changed since it was planned"
+        )
+    if found.etag != outcome.row.etag:
+        reason = f"the source has ETag {found.etag}, planned was {outcome.row.etag}: changed since it was planned"
+        return replace(outcome, status=Status.FAILED, reason=reason)
+    return replace(outcome, etag=found.etag)
 
 
 def _judge(outcome: Outcome, found: ObjectInfo | LakehouseError | None) -> Outcome:

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import SecretStr
 
 import lakehouse_sdk
-from lakehouse_sdk import Lakehouse, LakehouseError, Settings, TransferPlan, TransferReport
+from lakehouse_sdk import Lakehouse, LakehouseError, Settings, TransferPlan, TransferReport, TransferRun
 from lakehouse_sdk.events import Event, Observer, ignore_events
 from lakehouse_sdk.filesystem import LakehouseFileSystem
 from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
@@ -40,7 +40,8 @@ def check_transfers(lake: Lakehouse) -> None:
     assert_type(report.to_dict(), dict[str, Any])
     assert_type(report.to_pandas(), pd.DataFrame)
     assert_type(lake.fs, LakehouseFileSystem)
-    lake.sync("s3://a/x", "s3://b/x", strategy="fastest")  # type: ignore[arg-type]
+    lake.sync("s3://a/x", "s3://b/x", strategy="fastest")  # type: ignore[call-overload]
+    assert_type(lake.sync("s3://a/x", "s3://b/x", wait=False), TransferRun)
 
 
 def check_main_job(lake: Lakehouse) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from lakehouse_sdk.transfer.context import RunContext
@@ -24,6 +24,7 @@ from lakehouse_sdk.transfer.runners import (
 from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 from lakehouse_sdk.transfer.staging import StagingFolder, publish_file
+from lakehouse_sdk.transfer.verify import confirm_sources
 
 
 class DirectStrategy:
@@ -44,11 +45,11 @@ class DirectStrategy:
         """As `Strategy.run`."""
         source, target = self._ends.source, self._ends.target
         if target.profile is None and source.profile is None:
-            return self._publish_all([FileRunner(self._context)], target.folder, rows)
+            return self._publish_all([FileRunner(self._context)], target.folder, rows, None)
         if target.profile is None:
             assert source.profile is not None  # noqa: S101 (just asked)
             leg = Leg(Direction.DOWNLOAD, source.profile, source.bucket)
-            return self._publish_all(self._runners(leg), target.folder, rows)
+            return self._publish_all(self._runners(leg), target.folder, rows, leg)
         if source.profile is None:
             leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket)
             return run_in_turn(self._runners(leg), discard_open_uploads(leg, self._context, rows))
@@ -60,11 +61,18 @@ class DirectStrategy:
             return [NativeRunner(leg, self._context)]
         return [S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)]
 
-    def _publish_all(self, runners: list[Runner], root: str, rows: Iterable[PlannedObject]) -> Outcomes:
-        """Bring each file to a staging folder inside the target, so that it can be renamed into place."""
+    def _publish_all(self, runners: list[Runner], root: str, rows: Iterable[PlannedObject], leg: Leg | None) -> Outcomes:
+        """Bring each file to a staging folder inside the target, so that it can be renamed into place.
+
+        What comes over `leg` is confirmed by its source first; of a local source the runner knows itself.
+        """
         with StagingFolder(Path(root or "/")) as folder:
             publisher = _Publisher(folder, root)
-            with closing(run_in_turn(runners, publisher.redirect(rows))) as outcomes:
+            with closing(run_in_turn(runners, publisher.redirect(rows))) as arrived, ExitStack() as stack:
+                outcomes: Iterator[Outcome] = arrived
+                if leg is not None:
+                    client = self._context.client(leg.profile)
+                    outcomes = stack.enter_context(closing(confirm_sources(client, leg.source_bucket, arrived)))
                 for outcome in outcomes:
                     yield publisher.finish(outcome)
             yield from publisher.refused

@@ -115,7 +115,7 @@ def test_the_clock_is_ahead_in_headers_and_listings(minio: MinioServer, bucket: 
 def test_times_that_are_cut_between_blocks_are_moved_once(size: int) -> None:
     text = (
         b"HTTP/1.1 200 OK\r\nDate: Fri, 20 Nov 2026 23:55:00 GMT\r\nX: y\r\n"
-        + b"Last-Modified: Fri, 20 Nov 2026 23:00:00 GMT\r\n\r\n"
+        b"Last-Modified: Fri, 20 Nov 2026 23:00:00 GMT\r\n\r\n"
         + b"<Key>Date: </Key><LastModified>2026-11-20T23:59:59.123Z</LastModified>" * 3
         + b"a body that ends like a header\r\nD"
     )

@@ -130,13 +130,6 @@ HEADERS = {
 class TestInParts:
     """Above what one request carries; the limit is lowered so that the crossing fits into a test."""
 
-    HEADERS = {
-        "content-type": "text/x",
-        "x-amz-meta-a": "b",
-        "x-amz-tagging": "k=v",
-        "x-amz-storage-class": "REDUCED_REDUNDANCY",
-    }
-
     @pytest.fixture
     def low(self, lake):
         return load_settings(storage=lake.storage, transfer={"single_copy_max_bytes": 5 * MIB, "part_size_mib": 5})

@@ -19,7 +19,7 @@ from lakehouse_sdk.events import StageProgress
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import CancelToken, Status, plan_transfer, run_transfer
 
-COUNT = 300
+COUNT = 900
 MIB = 1024**2
 
 
