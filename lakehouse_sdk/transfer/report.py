@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse_sdk.errors import TransferError
 from lakehouse_sdk.transfer.model import Outcome, Status
 from lakehouse_sdk.transfer.strategies.fallback import Fallback
-from lakehouse_sdk.uris import Address
+from lakehouse_sdk.uris import Address, S3Address
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,7 @@ class TransferReport:
         retries: Requests, parts and objects that were tried again, s5cmd's own not included: it does not tell.
         peak_staging_bytes: Most bytes that rested in the staging folder at once; 0 unless `staged`.
         cancelled: True where the run was stopped before its end.
+        manifest: Where the outcomes were kept as Parquet; None where that was not asked for.
     """
 
     source: Address
@@ -59,6 +60,7 @@ class TransferReport:
     cancelled: bool = False
     fallbacks: tuple[Fallback, ...] = ()
     skips_counted: int = 0
+    manifest: S3Address | None = None
 
     def count(self, status: Status) -> int:
         """Objects that ended with this status."""
@@ -126,6 +128,7 @@ class TransferReport:
             "peak_staging_bytes": self.peak_staging_bytes,
             "cancelled": self.cancelled,
             "ok": self.ok,
+            "manifest": None if self.manifest is None else str(self.manifest),
             "failures": [
                 {"key": item.row.relative_key, "status": item.status.value, "reason": item.reason} for item in self.failures
             ],
