@@ -16,6 +16,7 @@ from lakehouse_sdk.errors import IntegrityError
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.hashing import READ_BYTES, hash_file
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.partial import ObjectProgress
 from lakehouse_sdk.transfer.runners.lifeline import CancelledError, Lifeline
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_mismatch
 from lakehouse_sdk.transfer.runners.server_side import ServerSideCopy
@@ -57,6 +58,7 @@ class NativeRunner:
                     workers.submit(row, partial(self._lifeline.carry, row, partial(self._move, row)))
                 if not under_way:
                     return
+                self._context.partial.show()
                 for row, outcome in workers.collect(_POLL_S):
                     del under_way[row.target_key]
                     yield outcome
@@ -82,7 +84,13 @@ class NativeRunner:
             if mismatch := find_mismatch(row, actual):
                 return Outcome(row, Status.FAILED, mismatch, self.name, sha256=actual)
             headers = self._leg.headers.get(row.target_key) or _guess_headers(row.target_key)
-            file.pace = self._let_pass
+            progress = self._begin(row)
+
+            def pace(size_bytes: int) -> None:
+                self._let_pass(size_bytes)
+                progress.reach(file.tell())  # a request that is repeated reads the file from its beginning
+
+            file.pace = pace
             etag = self._client.put_file(
                 self._leg.target_bucket, row.target_key, file, size_bytes=size_bytes, sha256=actual, headers=headers
             )
@@ -91,7 +99,7 @@ class NativeRunner:
 
     def _download(self, row: PlannedObject) -> Outcome:
         """One object into a new file at the place that the caller chose."""
-        digest, size_bytes = hashlib.sha256(), 0
+        digest, size_bytes, progress = hashlib.sha256(), 0, self._begin(row)
         stream = self._client.open_stream(self._leg.source_bucket, row.source_key, if_match=row.etag or None)
         try:
             with open(row.target_key, "wb") as file:  # noqa: PTH123 (keys and paths are strings in the copy loop)
@@ -100,6 +108,7 @@ class NativeRunner:
                     digest.update(block)
                     file.write(block)
                     size_bytes += len(block)
+                    progress.add(len(block))
         finally:
             stream.close()
             self._context.count_bytes(size_bytes)
@@ -109,6 +118,9 @@ class NativeRunner:
         if mismatch := find_mismatch(row, actual):
             return Outcome(row, Status.FAILED, mismatch, self.name, sha256=actual)
         return Outcome(row, Status.DONE, runner=self.name, sha256=actual)
+
+    def _begin(self, row: PlannedObject) -> ObjectProgress:
+        return self._context.partial.begin(row, passes=self._leg.passes, passed=self._leg.passed)
 
     def _check_running(self, size_bytes: int = 0) -> None:
         """Called for bytes that are read and stay here."""
