@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from lakehouse_sdk.config import Settings
@@ -16,6 +17,7 @@ from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.deletes import keep_all, run_deletes
 from lakehouse_sdk.transfer.ends import End, Ends, resolve_ends
 from lakehouse_sdk.transfer.handle import TransferPlan
+from lakehouse_sdk.transfer.memory import PeakMemory
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.partial import PartialProgress
 from lakehouse_sdk.transfer.proof import Prover, VerifyMode
@@ -79,7 +81,7 @@ def run_transfer(
     choices = plan_fallbacks(ends, strategy)
     started_s = time.monotonic()
     progress = _Progress(plan, observer)
-    with RunContext(settings.transfer, cancel, progress.partial) as context:
+    with PeakMemory() as memory, RunContext(settings.transfer, cancel, progress.partial) as context:
         travel = FallbackRun(choices, lambda choice: _STRATEGIES[choice.name](ends, context))
         _clear_leftovers(plan, ends, choices[0], context)
         outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
@@ -89,7 +91,8 @@ def run_transfer(
             outcomes += _verify(moved, ends, verify, context, progress)
         if plan.totals.delete_objects:
             outcomes += _delete(plan.rows(Action.DELETE), ends, outcomes, context)
-        report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
+    report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
+    report = replace(report, peak_memory_bytes=memory.peak_bytes)
     progress.finish(report)
     return report
 
