@@ -32,7 +32,7 @@ class RunProgress:
         stage: `plan`, `copy`, or empty before the first.
         done_objects: Objects that ended, failed ones included.
         total_objects: Objects to copy, None until they are known.
-        done_bytes: Bytes of the objects that ended.
+        done_bytes: Bytes of the objects that ended, and of large ones on their way what has moved already.
         total_bytes: Bytes to copy, None until they are known.
         failed_objects: Objects that failed so far.
         seconds: Since the copying began.

@@ -120,7 +120,7 @@ class StagedStrategy:
             path = folder.new_path()
             originals[path] = row
             redirected.append(PlannedObject(row.relative_key, row.source_key, path, row.size_bytes, row.etag))
-        walk = self._walk(Leg(Direction.DOWNLOAD, source.profile, source.bucket), redirected)
+        walk = self._walk(Leg(Direction.DOWNLOAD, source.profile, source.bucket, passes=2), redirected)
         look = partial(self._look, originals=originals)
         with closing(walk), ThreadPoolExecutor(_INSPECTORS, thread_name_prefix="lakehouse-inspect") as pool:
             yield from map_ordered(pool, look, walk, window=4 * _INSPECTORS)
@@ -134,7 +134,7 @@ class StagedStrategy:
         for path in hashes:
             row = originals[path]
             rows.append(PlannedObject(row.relative_key, path, row.target_key, row.size_bytes))
-        leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers)
+        leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers, passes=2, passed=1)
         with closing(self._walk(leg, discard_open_uploads(leg, self._context, rows))) as outcomes:
             for outcome in outcomes:
                 path = outcome.row.source_key

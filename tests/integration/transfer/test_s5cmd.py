@@ -88,8 +88,9 @@ def test_secrets_are_in_no_argument_and_the_environment_is_a_small_one(s3, bucke
     monkeypatch.setenv("SOME_TOKEN", "token-of-somebody")
     process = S5cmdProcess(find_s5cmd(), s3.profile, workers=1, retries=1)
     try:
+        while not (environment := Path(f"/proc/{process.pid}/environ").read_bytes().decode()):  # the program is being loaded
+            time.sleep(0.01)
         arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
-        environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode()
     finally:
         process.kill()
     access_key, secret_key = s3.profile.credentials()
