@@ -17,20 +17,37 @@ if TYPE_CHECKING:
     from lakehouse_sdk.lakehouse import Lakehouse as Lakehouse
     from lakehouse_sdk.lakehouse import connect as connect
     from lakehouse_sdk.lakehouse import local as local
+    from lakehouse_sdk.transfer import Selection as Selection
     from lakehouse_sdk.transfer import TransferPlan as TransferPlan
     from lakehouse_sdk.transfer import TransferReport as TransferReport
+    from lakehouse_sdk.transfer import TransferRun as TransferRun
+    from lakehouse_sdk.transfer import VerifyReport as VerifyReport
 
 _HOMES = {
     "Lakehouse": "lakehouse_sdk.lakehouse",
     "LakehouseError": "lakehouse_sdk.errors",
+    "Selection": "lakehouse_sdk.transfer",
     "Settings": "lakehouse_sdk.config",
     "TransferPlan": "lakehouse_sdk.transfer",
     "TransferReport": "lakehouse_sdk.transfer",
+    "TransferRun": "lakehouse_sdk.transfer",
+    "VerifyReport": "lakehouse_sdk.transfer",
     "connect": "lakehouse_sdk.lakehouse",
     "local": "lakehouse_sdk.lakehouse",
 }
 
-__all__ = ["Lakehouse", "LakehouseError", "Settings", "TransferPlan", "TransferReport", "connect", "local"]
+__all__ = [
+    "Lakehouse",
+    "LakehouseError",
+    "Selection",
+    "Settings",
+    "TransferPlan",
+    "TransferReport",
+    "TransferRun",
+    "VerifyReport",
+    "connect",
+    "local",
+]
 __version__ = "0.1.0"
 
 

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
     from lakehouse_sdk.servers import LocalServers
     from lakehouse_sdk.tables import Table, TableCatalog
-    from lakehouse_sdk.transfer import StrategyName, TransferPlan, TransferReport, TransferRun
+    from lakehouse_sdk.transfer import (
+        CompareMode,
+        Selection,
+        StrategyName,
+        TransferPlan,
+        TransferReport,
+        TransferRun,
+        VerifyMode,
+        VerifyReport,
+    )
 
 
 class Lakehouse:
@@ -86,16 +95,58 @@ class Lakehouse:
         """
         return storage_options(self.settings, client)
 
-    def plan(self, source: str | Path | Address, target: str | Path | Address) -> TransferPlan:
-        """What `sync` would do: for each object below prefix `source` copy or skip, and why; nothing moves.
+    def plan(
+        self,
+        source: str | Path | Address,
+        target: str | Path | Address,
+        *,
+        selection: Selection | None = None,
+        compare: CompareMode = "auto",
+        delete: bool = False,
+        max_deletes: int | None = None,
+        keep_skips: bool = False,
+    ) -> TransferPlan:
+        """What `sync` would do, object by object and why: copy, skip, delete or conflict; nothing moves until its `run`.
+
+        Args:
+            source: Prefix or folder: `lakehouse://[profile@]bucket/prefix`, `s3://…` or a local folder.
+            target: As `source`.
+            selection: Which objects it is about, as in `sync`.
+            compare: When an object counts as already there, as in `sync`.
+            delete: True for deletes of what only `target` holds.
+            max_deletes: Most deletes, as in `sync`.
+            keep_skips: True for a row for each skipped object too; otherwise they are only counted.
 
         Raises:
             AddressError, ConfigurationError: An address or its profile is wrong.
+            UsageError: One end contains the other.
             ConnectError, AccessError, NotFoundError: An end cannot be listed.
+            DeleteRefusedError: With `delete`, the source cannot be listed.
         """
-        from lakehouse_sdk.transfer import plan_transfer  # noqa: PLC0415
+        from lakehouse_sdk.transfer import SELECT_ALL, plan_transfer  # noqa: PLC0415
 
-        return plan_transfer(source, target, settings=self.settings, observer=self._observer)
+        return plan_transfer(
+            source,
+            target,
+            settings=self.settings,
+            selection=selection or SELECT_ALL,
+            compare=compare,
+            delete=delete,
+            max_deletes=max_deletes,
+            keep_skips=keep_skips,
+            observer=self._observer,
+        )
+
+    def load_plan(self, path: str | Path) -> TransferPlan:
+        """A plan that `TransferPlan.save` wrote, here or on another machine, ready to run with the profiles of this lakehouse.
+
+        Raises:
+            NotFoundError: There is no such file.
+            IntegrityError: Not a saved plan, or written by a later version of the SDK.
+        """
+        from lakehouse_sdk.transfer import TransferPlan  # noqa: PLC0415
+
+        return TransferPlan.load(path, settings=self.settings, observer=self._observer)
 
     @overload
     def sync(
@@ -103,9 +154,13 @@ class Lakehouse:
         source: str | Path | Address,
         target: str | Path | Address,
         *,
+        selection: Selection | None = ...,
+        compare: CompareMode = ...,
         strategy: StrategyName = ...,
         delete: bool = ...,
         max_deletes: int | None = ...,
+        verify: VerifyMode = ...,
+        manifest: bool = ...,
         wait: Literal[True] = ...,
     ) -> TransferReport: ...
 
@@ -115,9 +170,13 @@ class Lakehouse:
         source: str | Path | Address,
         target: str | Path | Address,
         *,
+        selection: Selection | None = ...,
+        compare: CompareMode = ...,
         strategy: StrategyName = ...,
         delete: bool = ...,
         max_deletes: int | None = ...,
+        verify: VerifyMode = ...,
+        manifest: bool = ...,
         wait: Literal[False],
     ) -> TransferRun: ...
 
@@ -126,21 +185,33 @@ class Lakehouse:
         source: str | Path | Address,
         target: str | Path | Address,
         *,
+        selection: Selection | None = None,
+        compare: CompareMode = "auto",
         strategy: StrategyName = "auto",
         delete: bool = False,
         max_deletes: int | None = None,
+        verify: VerifyMode = "auto",
+        manifest: bool = False,
         wait: bool = True,
     ) -> TransferReport | TransferRun:
         """Copy the contents of prefix `source` into prefix `target` where they are missing or differ.
 
-        Interrupted (Ctrl-C, a kernel's stop button) it ends within a second or two and leaves nothing half-done.
+        Each object appears under its name complete or not at all, and counts as done when the target confirmed it. Interrupted
+        (Ctrl-C, a kernel's stop button) it ends within a second or two and leaves nothing half-done; the same call finishes
+        the rest.
 
         Args:
             source: `lakehouse://[profile@]bucket/prefix`, `s3://…` or a local folder.
             target: As `source`.
+            selection: Which objects it is about: patterns, sizes, times; default: all.
+            compare: When an object counts as already there: `auto` by size and ETag where the ETags can be compared, else by
+                SHA-256 where both servers recorded one, else by size and time; `size-time`; `sha256`; `always` copies.
             strategy: `auto` chooses by what is true of the two ends and says why in the report.
             delete: True to delete what only `target` holds, after every copy succeeded.
             max_deletes: Most deletes, instead of the settings' limits (the smaller of 1,000 and 10 %).
+            verify: Proof after the copy beyond what costs no reading: `etag`, `sha256-sample` (one object of fifty is read
+                back), `sha256` (all are).
+            manifest: True to keep the outcomes as a Parquet file below `_manifests/` in the lake; the report says where.
             wait: False to return at once with a run that can be watched, cancelled and waited for.
 
         Raises:
@@ -148,11 +219,50 @@ class Lakehouse:
             As `plan`; objects that failed are in the report (`raise_for_failures`).
         """
         from lakehouse_sdk.jobs import SyncOptions, start_sync, sync  # noqa: PLC0415
+        from lakehouse_sdk.transfer import SELECT_ALL  # noqa: PLC0415
 
-        options = SyncOptions(strategy, delete=delete, max_deletes=max_deletes)
+        options = SyncOptions(
+            strategy,
+            selection or SELECT_ALL,
+            compare,
+            delete=delete,
+            max_deletes=max_deletes,
+            verify=verify,
+            manifest=manifest,
+        )
         if wait:
             return sync(source, target, settings=self.settings, options=options, observer=self._observer)
         return start_sync(source, target, settings=self.settings, options=options, observer=self._observer)
+
+    def verify(
+        self,
+        source: str | Path | Address,
+        target: str | Path | Address,
+        *,
+        mode: VerifyMode = "auto",
+        selection: Selection | None = None,
+    ) -> VerifyReport:
+        """Whether `target` holds what `source` holds; changes nothing.
+
+        Args:
+            source: Prefix or folder that counts as right.
+            target: Prefix or folder that should hold the same.
+            mode: How much proof: `auto` reads nothing back; `etag`, `sha256-sample` and `sha256` as in `sync`.
+            selection: Which objects it is about.
+
+        Raises:
+            As `plan`; what is missing or differs is in the report (`raise_for_findings`).
+        """
+        from lakehouse_sdk.transfer import SELECT_ALL, verify_transfer  # noqa: PLC0415
+
+        return verify_transfer(
+            source,
+            target,
+            settings=self.settings,
+            mode=mode,
+            selection=selection or SELECT_ALL,
+            observer=self._observer,
+        )
 
     def copy(self, source: str | Path | Address, target: str | Path | Address) -> None:
         """Copy by fsspec's published rules (a trailing slash, an existing target folder and globs decide where things go).

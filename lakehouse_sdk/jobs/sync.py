@@ -34,6 +34,7 @@ class SyncOptions:
         delete: True to delete what only the target holds, after every copy succeeded.
         max_deletes: Most deletes, instead of the settings' limits.
         verify: How much proof is asked for after the copy.
+        manifest: True to keep the outcomes in the lake.
     """
 
     strategy: StrategyName = "auto"
@@ -42,6 +43,7 @@ class SyncOptions:
     delete: bool = False
     max_deletes: int | None = None
     verify: VerifyMode = "auto"
+    manifest: bool = False
 
 
 def sync(
@@ -70,7 +72,13 @@ def sync(
         observer=observer,
     ) as plan:
         return run_transfer(
-            plan, settings=settings, strategy=options.strategy, verify=options.verify, observer=observer, cancel=cancel
+            plan,
+            settings=settings,
+            strategy=options.strategy,
+            verify=options.verify,
+            manifest=options.manifest,
+            observer=observer,
+            cancel=cancel,
         )
 
 

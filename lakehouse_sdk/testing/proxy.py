@@ -73,6 +73,7 @@ class FaultProxy:
         self.ended = 0
         self._numbers = count()
         self._open: set[socket.socket] = set()
+        self._reset_ones: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._listener: socket.socket | None = None
@@ -105,7 +106,7 @@ class FaultProxy:
         with self._lock:
             sockets = list(self._open)
         for one in sockets:
-            _reset(one)
+            self._reset(one)
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._closing.is_set():
@@ -123,7 +124,7 @@ class FaultProxy:
         try:
             server = socket.create_connection(self._server, timeout=10)
         except OSError:
-            _reset(client)
+            self._reset(client)
             return
         pair = {client, server}
         with self._lock:
@@ -137,6 +138,7 @@ class FaultProxy:
         up.join()
         with self._lock:
             self._open -= pair
+            self._reset_ones -= pair
         for one in pair:
             one.close()
 
@@ -155,11 +157,10 @@ class FaultProxy:
                     if left <= 0:
                         self._end(fault, source, sink)
                         return
-            sink.shutdown(socket.SHUT_WR)
+            self._finish(sink, socket.SHUT_WR)
         except OSError:  # one side is gone: so is the connection
             for one in (source, sink):
-                with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                self._finish(one, socket.SHUT_RDWR)
 
     @staticmethod
     def _send(sink: socket.socket, block: bytes, fault: Fault) -> None:
@@ -181,20 +182,26 @@ class FaultProxy:
             return
         if fault.end == "close":
             for one in (source, sink):
-                with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                self._finish(one, socket.SHUT_RDWR)
             return
         for one in (source, sink):
-            _reset(one)
+            self._reset(one)
 
+    def _finish(self, one: socket.socket, how: int) -> None:
+        """End a connection in order, unless it is being reset: a FIN that comes first would look like an end."""
+        with self._lock, suppress(OSError):
+            if one not in self._reset_ones:
+                one.shutdown(how)
 
-def _reset(one: socket.socket) -> None:
-    """End a connection by RST: what was sent may be lost, and the peer's next call fails."""
-    with suppress(OSError):
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # A close while another thread waits in recv would not send anything; this wakes it, and says nothing by itself.
-        one.shutdown(socket.SHUT_RD)
-        one.close()
+    def _reset(self, one: socket.socket) -> None:
+        """End a connection by RST: what was sent may be lost, and the peer's next call fails."""
+        with self._lock:
+            self._reset_ones.add(one)
+        with suppress(OSError):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # A close while another thread waits in recv would not send anything; this wakes it, and says nothing by itself.
+            one.shutdown(socket.SHUT_RD)
+            one.close()
 
 
 def _blocks(source: socket.socket, clock: _Clock | None) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import AccessError, NotFoundError
+from lakehouse_sdk.errors import AccessError, LakehouseError, NotFoundError, StorageError
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
@@ -17,6 +17,7 @@ from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.deletes import keep_all, run_deletes
 from lakehouse_sdk.transfer.ends import End, Ends, resolve_ends
 from lakehouse_sdk.transfer.handle import TransferPlan
+from lakehouse_sdk.transfer.manifest import write_manifest
 from lakehouse_sdk.transfer.memory import PeakMemory
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.partial import PartialProgress
@@ -52,6 +53,7 @@ def run_transfer(
     settings: Settings,
     strategy: StrategyName = "auto",
     verify: VerifyMode = "auto",
+    manifest: bool = False,
     observer: Observer = ignore_events,
     cancel: CancelToken | None = None,
 ) -> TransferReport:
@@ -67,6 +69,7 @@ def run_transfer(
         settings: Where profiles and limits come from.
         strategy: `auto` chooses by what is true of the two ends; the report says which and why.
         verify: How much proof is asked for after the copy, beyond what costs no reading.
+        manifest: True to keep the outcomes as a Parquet file in the lake (`write_manifest`); the report says where.
         observer: Told as stage `copy`.
         cancel: Stops the run when set.
 
@@ -75,6 +78,7 @@ def run_transfer(
         NotFoundError: The target's bucket does not exist.
         UsageError: The strategy cannot join these ends.
         ConnectError: Nobody answers at the target.
+        StorageError: All of this happened, but the manifest could not be written.
     """
     plan.check_deletes()
     ends = resolve_ends(plan.source, plan.target, settings)
@@ -93,8 +97,19 @@ def run_transfer(
             outcomes += _delete(plan.rows(Action.DELETE), ends, outcomes, context)
     report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
     report = replace(report, peak_memory_bytes=memory.peak_bytes)
+    if manifest:
+        report = _keep_manifest(report, settings)
     progress.finish(report)
     return report
+
+
+def _keep_manifest(report: TransferReport, settings: Settings) -> TransferReport:
+    try:
+        return replace(report, manifest=write_manifest(report, settings=settings))
+    except LakehouseError as error:
+        raise StorageError(
+            f"The transfer ended ({report.summary}), but its manifest could not be written: {error.message}", hint=error.hint
+        ) from error
 
 
 def _settle(row: PlannedObject) -> Outcome:

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from lakehouse_sdk.errors import DeleteRefusedError
+from lakehouse_sdk.errors import DeleteRefusedError, UsageError
+from lakehouse_sdk.events import Observer, ignore_events
 from lakehouse_sdk.transfer.model import Action, PlannedObject, PlanTotals, SkipCount
 from lakehouse_sdk.transfer.rows import MEMORY_ROWS, RowStore
 from lakehouse_sdk.transfer.selection import SELECT_ALL, Selection
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.transfer.forecast import Forecast
+    from lakehouse_sdk.transfer.proof import VerifyMode
+    from lakehouse_sdk.transfer.report import TransferReport
+    from lakehouse_sdk.transfer.run import TransferRun
     from lakehouse_sdk.transfer.strategies import StrategyName
 
 
@@ -37,6 +41,8 @@ class TransferPlan:
         delete_refusal: Why the plan's deletes are not believed, for people; such a plan can be looked at and not be run. Empty
             where it has none or they are within their limit.
         selection: Which objects below the source it is about.
+
+    `lake.plan` and `lake.load_plan` make plans that know how their ends are reached and can run.
     """
 
     def __init__(
@@ -50,7 +56,11 @@ class TransferPlan:
         delete_refusal: str = "",
         selection: Selection = SELECT_ALL,
         memory_rows: int = MEMORY_ROWS,
+        settings: Settings | None = None,
+        observer: Observer = ignore_events,
     ) -> None:
+        self._settings = settings
+        self._observer = observer
         self.source = source
         self.target = target
         self.note = note
@@ -74,8 +84,13 @@ class TransferPlan:
         return cls(source, target, rows)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, settings: Settings | None = None, observer: Observer = ignore_events) -> Self:
         """The plan that `save` wrote; it may be run on another machine whose settings know its profiles.
+
+        Args:
+            path: The file.
+            settings: What `run`, `start` and `forecast` reach the two ends by; without, the plan can be looked at.
+            observer: Told when it runs.
 
         Raises:
             NotFoundError: There is no such file.
@@ -83,7 +98,7 @@ class TransferPlan:
         """
         from lakehouse_sdk.transfer.saved import load_plan  # noqa: PLC0415 (Arrow loads when it is asked for)
 
-        return load_plan(cls, Path(path))
+        return load_plan(cls, Path(path), settings=settings, observer=observer)
 
     def save(self, path: str | Path) -> None:
         """Write the plan to a Parquet file, whole or not at all; columns as the fields of `PlannedObject`, no credentials."""
@@ -116,11 +131,53 @@ class TransferPlan:
         """The rows with this action, in order."""
         return self._rows.rows(action)
 
-    def forecast(self, settings: Settings, strategy: StrategyName = "auto") -> Forecast:
-        """Bytes through this machine and S3 requests that running it will take; reads the rows, sends nothing."""
+    def forecast(self, strategy: StrategyName = "auto") -> Forecast:
+        """Bytes through this machine and S3 requests that running it will take; reads the rows, sends nothing.
+
+        Raises:
+            UsageError: The strategy cannot join the plan's ends, or the plan was loaded without settings.
+        """
         from lakehouse_sdk.transfer.forecast import forecast_plan  # noqa: PLC0415 (knows the plan)
 
-        return forecast_plan(self, settings, strategy)
+        return forecast_plan(self, self._need_settings(), strategy)
+
+    def run(self, *, strategy: StrategyName = "auto", verify: VerifyMode = "auto", manifest: bool = False) -> TransferReport:
+        """Carry it out and wait; arguments, guarantees and errors as `Lakehouse.sync`.
+
+        Each object is checked against the source once more: one that changed or went since it was planned fails.
+
+        Raises:
+            DeleteRefusedError: The plan would delete more than its limit; nothing was copied.
+            UsageError: The plan was loaded without settings.
+        """
+        from lakehouse_sdk.transfer.engine import run_transfer  # noqa: PLC0415 (knows the plan)
+
+        return run_transfer(
+            self,
+            settings=self._need_settings(),
+            strategy=strategy,
+            verify=verify,
+            manifest=manifest,
+            observer=self._observer,
+        )
+
+    def start(self, *, strategy: StrategyName = "auto", verify: VerifyMode = "auto", manifest: bool = False) -> TransferRun:
+        """As `run`, in a thread of its own; returns at once with what can be watched, cancelled and waited for."""
+        from lakehouse_sdk.transfer.run import start_transfer  # noqa: PLC0415 (knows the plan)
+
+        return start_transfer(
+            self,
+            settings=self._need_settings(),
+            strategy=strategy,
+            verify=verify,
+            manifest=manifest,
+            observer=self._observer,
+        )
+
+    def _need_settings(self) -> Settings:
+        if self._settings is None:
+            raise UsageError("This plan was loaded without settings.", hint="Load it with lake.load_plan(path).")
+        return self._settings
 
     def check_deletes(self) -> None:
         """Do nothing where the plan's deletes are within their limit.

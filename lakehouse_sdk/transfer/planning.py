@@ -91,7 +91,7 @@ def plan_transfer(
         observer(StageStarted("plan", f"{ends.source.address} → {ends.target.address}"))
     rules = PlanRules(selection, compare, delete=delete)
     with RunContext(settings.transfer) as context:
-        planner = _Planner(ends, context, rules, keep_skips=keep_skips)
+        planner = _Planner(ends, context, rules, settings, observer, keep_skips=keep_skips)
         try:
             plan = planner.plan(max_deletes)
         except (OutOfOrderError, ListingOrderError):  # an odd server; its listings are taken page by page, and sorted
@@ -108,6 +108,8 @@ class _Planner:
     ends: Ends
     context: RunContext
     rules: PlanRules
+    settings: Settings
+    observer: Observer
     keep_skips: bool
 
     def plan(self, max_deletes: int | None, *, sort: bool = False) -> TransferPlan:
@@ -118,7 +120,13 @@ class _Planner:
         target = _Listing(self._list_target(sort=sort))
         items = self._plan_items(source, target, rules)
         plan = TransferPlan(
-            ends.source.address, ends.target.address, self._settle(items, rules), skipped=skipped, selection=rules.selection
+            ends.source.address,
+            ends.target.address,
+            self._settle(items, rules),
+            skipped=skipped,
+            selection=rules.selection,
+            settings=self.settings,
+            observer=self.observer,
         )
         if not plan.totals.objects:
             plan.note = self._find_empty_reason(source.count)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse_sdk.errors import TransferError
 from lakehouse_sdk.transfer.model import Outcome, Status
 from lakehouse_sdk.transfer.strategies.fallback import Fallback
-from lakehouse_sdk.uris import Address
+from lakehouse_sdk.uris import Address, S3Address
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,7 @@ class TransferReport:
         peak_memory_bytes: Most resident memory of this process while it ran, sampled ten times a second: all that the process
             holds counts, the interpreter and what the caller loaded too, s5cmd processes do not.
         cancelled: True where the run was stopped before its end.
+        manifest: Where the outcomes were kept as Parquet; None where that was not asked for.
     """
 
     source: Address
@@ -62,6 +63,7 @@ class TransferReport:
     cancelled: bool = False
     fallbacks: tuple[Fallback, ...] = ()
     skips_counted: int = 0
+    manifest: S3Address | None = None
 
     def count(self, status: Status) -> int:
         """Objects that ended with this status."""
@@ -136,6 +138,7 @@ class TransferReport:
             "peak_memory_bytes": self.peak_memory_bytes,
             "cancelled": self.cancelled,
             "ok": self.ok,
+            "manifest": None if self.manifest is None else str(self.manifest),
             "failures": [
                 {"key": item.row.relative_key, "status": item.status.value, "reason": item.reason} for item in self.failures
             ],

@@ -211,12 +211,15 @@ def start_transfer(
     settings: Settings,
     strategy: StrategyName = "auto",
     verify: VerifyMode = "auto",
+    manifest: bool = False,
     observer: Observer = ignore_events,
 ) -> TransferRun:
     """As `run_transfer`, in a thread of its own; returns at once."""
 
     def work(observer: Observer, cancel: CancelToken) -> TransferReport:
-        return run_transfer(plan, settings=settings, strategy=strategy, verify=verify, observer=observer, cancel=cancel)
+        return run_transfer(
+            plan, settings=settings, strategy=strategy, verify=verify, manifest=manifest, observer=observer, cancel=cancel
+        )
 
     return TransferRun(work, observer=observer)
 

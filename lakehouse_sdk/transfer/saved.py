@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse_sdk.errors import IntegrityError, NotFoundError, StorageError
+from lakehouse_sdk.events import Observer
 from lakehouse_sdk.transfer.model import Action, PlannedObject, SkipCount
 from lakehouse_sdk.transfer.selection import Selection
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address
@@ -19,6 +20,7 @@ from lakehouse_sdk.uris import Address, LocalAddress, S3Address
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lakehouse_sdk.config import Settings
     from lakehouse_sdk.transfer.handle import TransferPlan
 
 SCHEMA_VERSION = 1
@@ -50,7 +52,7 @@ def save_plan(plan: TransferPlan, path: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def load_plan(kind: type[_Plan], path: Path) -> _Plan:
+def load_plan(kind: type[_Plan], path: Path, *, settings: Settings | None, observer: Observer) -> _Plan:
     """The plan in the file at `path`; memory is bounded.
 
     Raises:
@@ -78,6 +80,8 @@ def load_plan(kind: type[_Plan], path: Path) -> _Plan:
                 skipped=SkipCount(*facts["skipped"]),
                 delete_refusal=facts["delete_refusal"],
                 selection=_to_selection(facts["selection"]),
+                settings=settings,
+                observer=observer,
             )
     except (KeyError, ValueError, pa.ArrowException) as error:
         raise IntegrityError(f"The file {path} is not a saved plan.", hint="Save one with TransferPlan.save.") from error

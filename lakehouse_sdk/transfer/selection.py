@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,7 +25,7 @@ class Selection:
     folder, or ends with a slash, stands for everything in it.
 
     Attributes:
-        include: Patterns of which one must match; none means all names.
+        include: Patterns of which one must match, one of them or several; none means all names.
         exclude: Patterns of which none may match; stronger than `include`.
         min_bytes: Smallest size.
         max_bytes: Largest size.
@@ -35,8 +36,8 @@ class Selection:
         UsageError: A pattern is empty, a time has no zone, or the limits leave nothing.
     """
 
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     min_bytes: int | None = None
     max_bytes: int | None = None
     modified_since: datetime | None = None
@@ -111,7 +112,7 @@ def _time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _compile(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+def _compile(patterns: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(_translate, patterns)), re.DOTALL) if patterns else None
 
 

@@ -9,7 +9,16 @@ import pandas as pd
 from pydantic import SecretStr
 
 import lakehouse_sdk
-from lakehouse_sdk import Lakehouse, LakehouseError, Settings, TransferPlan, TransferReport, TransferRun
+from lakehouse_sdk import (
+    Lakehouse,
+    LakehouseError,
+    Selection,
+    Settings,
+    TransferPlan,
+    TransferReport,
+    TransferRun,
+    VerifyReport,
+)
 from lakehouse_sdk.events import Event, Observer, ignore_events
 from lakehouse_sdk.filesystem import LakehouseFileSystem
 from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
@@ -35,6 +44,8 @@ def check_settings(lake: Lakehouse) -> None:
 def check_transfers(lake: Lakehouse) -> None:
     plan = lake.plan("lakehouse://a/x", Path("x"))
     assert_type(plan, TransferPlan)
+    assert_type(plan.start(), TransferRun)
+    assert_type(lake.verify("s3://a/x", "s3://b/x", selection=Selection(include="*.zip")), VerifyReport)
     report = lake.sync("s3://a/x", "lakehouse://office@b/x", strategy="direct")
     assert_type(report, TransferReport)
     assert_type(report.to_dict(), dict[str, Any])

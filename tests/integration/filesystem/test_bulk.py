@@ -1,4 +1,4 @@
-"""Many objects through `lakehouse://`: by s5cmd, complete, honest about failures, with nothing stale afterwards."""
+"""Many objects through `lakehouse://`: by the engine, complete, honest about failures, with nothing stale afterwards."""
 
 from __future__ import annotations
 

@@ -51,15 +51,15 @@ def read(proxy: FaultProxy, *, timeout_s: float = 5.0) -> tuple[int, str]:
     """Bytes that came, and how it ended."""
     came = 0
     port = int(proxy.endpoint_url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
-        try:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
             connection.sendall(b"go")
             while block := connection.recv(65536):
                 came += len(block)
-        except (ConnectionResetError, BrokenPipeError):
-            return came, "reset"
-        except TimeoutError:
-            return came, "silence"
+    except (ConnectionResetError, BrokenPipeError):
+        return came, "reset"
+    except TimeoutError:
+        return came, "silence"
     return came, "end"
 
 

@@ -197,7 +197,7 @@ def test_selection_and_a_saved_plan(lake, s3, bucket, second_bucket, tmp_path):
         s3.put_bytes(bucket, f"in/{key}", b"x" * (100 if key.startswith("big") else 1))
     selection = Selection(include="*.zip", exclude="e/", max_bytes=10)
     plan = plan_transfer(f"s3://{bucket}/in", f"s3://{second_bucket}", settings=lake, selection=selection)
-    forecast = plan.forecast(lake)
+    forecast = plan.forecast()
     assert (forecast.strategy, forecast.bytes_through_client, forecast.s3_requests) == ("direct", 0, 2)
     plan.save(tmp_path / "plan.parquet")
     run_transfer(TransferPlan.load(tmp_path / "plan.parquet"), settings=lake).raise_for_failures()

@@ -175,7 +175,7 @@ def test_a_selection_that_leaves_nothing_says_so(source, tmp_path, nowhere):
 
 def test_forecast(source, tmp_path, nowhere):
     plan = plan_transfer(source, tmp_path / "t", settings=nowhere)
-    assert (plan.forecast(nowhere).bytes_through_client, plan.forecast(nowhere).s3_requests) == (0, 0)
+    assert (plan.forecast().bytes_through_client, plan.forecast().s3_requests) == (0, 0)
 
 
 def test_files_name_their_errors(tmp_path, planned):
