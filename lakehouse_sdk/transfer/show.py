@@ -14,6 +14,8 @@ from lakehouse_sdk.transfer.report import TransferReport
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lakehouse_sdk.transfer.run import TransferRun
+
 _SHOWN_ROWS = 20
 _SHOWN_ACTIONS = (Action.CONFLICT, Action.DELETE, Action.COPY)
 
@@ -65,6 +67,22 @@ def report_to_html(report: TransferReport) -> str:
     rows = [(item.status.value, item.row.relative_key, item.reason) for item in failures]
     body = html_table(rows, ["state", "object", "why"], max_rows=_SHOWN_ROWS) if rows else ""
     return str(html_card(f"{report.source} → {report.target}", facts, body, tone="good" if report.ok else "bad"))
+
+
+def run_to_html(run: TransferRun) -> str:
+    """A run as it stands: its report, its error, or how far it is."""
+    if not run.done():
+        now = run.progress
+        facts = {
+            "objects": f"{format_count(now.done_objects)} of {format_count(now.total_objects)}",
+            "bytes": f"{format_bytes(now.done_bytes)} of {format_bytes(now.total_bytes)}",
+            "failed": format_count(now.failed_objects),
+            "rate": format_rate(now.done_bytes, now.seconds),
+            "time left": format_duration(now.eta_s),
+        }
+        return str(html_card(f"Transfer under way: {now.stage or 'waiting'}", facts))
+    error = run.exception()
+    return str(html_card("Transfer failed", {}, str(error), tone="bad")) if error is not None else report_to_html(run.result())
 
 
 def rows_to_pandas(rows: Iterable[PlannedObject]) -> pd.DataFrame:
