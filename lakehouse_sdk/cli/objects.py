@@ -194,7 +194,7 @@ def _ask(found: Removal) -> None:
         UsageError: There is nobody to ask.
         typer.Exit: The answer was no.
     """
-    amount = f"{format_count(found.objects)} objects ({format_bytes(found.size_bytes)}) at {printable_text(str(found.address))}"
+    amount = f"{_count_objects(found.objects)} ({format_bytes(found.size_bytes)}) at {printable_text(str(found.address))}"
     if not sys.stdin.isatty():
         raise UsageError(
             f"{amount} would be deleted, and there is no terminal to ask at.", hint="Add --yes, or look with --dry-run."
@@ -214,7 +214,11 @@ def _print_removal(found: Removal, *, as_json: bool) -> None:
         values = {"address": str(found.address), "objects": found.objects, "size_bytes": found.size_bytes}
         print_json({"type": "summary", **values, "dry_run": True})
     else:
-        print(f"{format_count(found.objects)} objects, {format_bytes(found.size_bytes)} would be deleted.")
+        print(f"{_count_objects(found.objects)} would be deleted, {format_bytes(found.size_bytes)}.")
+
+
+def _count_objects(objects: int) -> str:
+    return "1 object" if objects == 1 else f"{format_count(objects)} objects"
 
 
 def _print_removed(report: RemoveReport, *, as_json: bool) -> None:

@@ -106,7 +106,7 @@ def plan(
         _print_plan(made, as_json=as_json)
         if output is not None:
             made.save(output)
-            if not as_json:
+            if not as_json and not made.delete_refusal:
                 print(f"saved as {printable_text(str(output))}; `lakehouse sync --plan {printable_text(str(output))}` runs it")
         _check_deletes(made)
 
@@ -346,8 +346,7 @@ def _print_verification(report: VerifyReport, *, as_json: bool) -> None:
         print_json({"type": "summary", **values})
         return
     for item in report.findings:
-        values_of_both = (
-            f": {item.source_value} there, {item.target_value} here" if item.source_value or item.target_value else ""
-        )
-        print(f"{item.kind.value:<10}  {printable_text(item.relative_key)}  ({item.detail}{values_of_both})")
+        sides = (("source", item.source_value), ("target", item.target_value))
+        told = "".join(f", {side} {value}" for side, value in sides if value)
+        print(f"{item.kind.value:<10}  {printable_text(item.relative_key)}  ({item.detail}{told})")
     print(report.summary)

@@ -72,7 +72,7 @@ class RemoveReport:
     @property
     def summary(self) -> str:
         """One line for people."""
-        parts = [f"{self.deleted_objects:,} of {self.objects:,} objects deleted ({self.deleted_bytes:,} bytes)"]
+        parts = [f"{self.deleted_objects:,} of {self.objects:,} deleted ({self.deleted_bytes:,} bytes)"]
         parts += [f"{len(self.failures):,} failed"] if self.failures else []
         parts += [f"{self.cancelled_objects:,} not begun"] if self.cancelled_objects else []
         return f"{', '.join(parts)}."
