@@ -40,7 +40,8 @@ def ls(
 ) -> None:
     """List buckets, or what lies below an address: sub-prefixes (with a slash) and objects.
 
-    Exit code 0: listed; 1: there is nothing at the address, or the server does not answer; 2: address or setting wrong.
+    Exit code 0: listed; 1: there is nothing at the address, or the server
+    does not answer; 2: address or setting wrong.
 
     Examples:
       1. The buckets of the lakehouse's server, and of another one:
@@ -76,7 +77,8 @@ def du(
 ) -> None:
     """Count objects and bytes below each address, in total and by sub-prefix.
 
-    Exit code 0: counted; 1: there is nothing at an address, or the server does not answer; 2: an address or setting is wrong.
+    Exit code 0: counted; 1: there is nothing at an address, or the server
+    does not answer; 2: an address or setting is wrong.
 
     Examples:
       1. A bucket by its top-level prefixes:
@@ -100,11 +102,14 @@ def rm(
 ) -> None:
     """Delete one object, or everything below a prefix, in S3; asks first, saying how much it is.
 
-    Only what was counted goes: an object that changed or came since is kept. The bucket stays, and so do open multipart uploads
-    and, where a bucket has versions, the older ones.
+    Only what was counted goes: an object that changed or came since is kept.
+    The bucket stays, and so do open multipart uploads and, where a bucket has
+    versions, the older ones.
 
-    Exit code 0: all of it is gone; 1: something is not, there is nothing at TARGET, or the answer was no; 2: the address or an
-    option is wrong, a prefix without --recursive, or nobody to ask without --yes; 130: interrupted (143: by SIGTERM).
+    Exit code 0: all of it is gone; 1: something is not, there is nothing at
+    TARGET, or the answer was no; 2: the address or an option is wrong, a
+    prefix without --recursive, or nobody to ask without --yes; 130:
+    interrupted (143: by SIGTERM).
 
     Examples:
       1. One object:

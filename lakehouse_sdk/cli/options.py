@@ -46,7 +46,7 @@ ADDRESS_HELP = "lakehouse://\\[profile@]bucket/prefix, s3://bucket/prefix or a f
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line, its kind in `type`.")]
 IncludeOption = Annotated[
     list[str] | None,
-    typer.Option("--include", help="Only names that match this glob (*.csv, daily/**); repeat. Default: all."),
+    typer.Option("--include", help="Only names that match this glob (`*.csv`, `daily/**`); repeat. Default: all."),
 ]
 ExcludeOption = Annotated[
     list[str] | None, typer.Option("--exclude", help="No names that match this glob; stronger than --include; repeat.")

@@ -38,7 +38,7 @@ _CompareOption = Annotated[Compare, typer.Option("--compare", help="When an obje
 _DeleteOption = Annotated[bool, typer.Option("--delete", help="Delete what only TARGET holds, once every copy succeeded.")]
 _MaxDeletesOption = Annotated[
     int | None,
-    typer.Option("--max-deletes", min=0, help="Most deletes.", show_default="the smaller of 1,000 and 10 % of the target"),
+    typer.Option("--max-deletes", min=0, help="Most deletes; default: the smaller of 1,000 and 10 % of TARGET."),
 ]
 _StrategyOption = Annotated[
     Strategy, typer.Option("--strategy", help="How bytes travel; auto chooses by what is true of the two ends.")
@@ -79,8 +79,8 @@ def plan(
 ) -> None:
     """Show what `lakehouse sync` would do, object by object and why, and what it would cost; nothing is changed.
 
-    Exit code 0: this is the plan; 1: an end cannot be listed, or there are more deletes than are believed; 2: an address or
-    option is wrong.
+    Exit code 0: this is the plan; 1: an end cannot be listed, or there are
+    more deletes than are believed; 2: an address or option is wrong.
 
     Examples:
       1. What is missing or differs in a backup:
@@ -133,10 +133,12 @@ def sync(
 ) -> None:
     """Copy what is missing or differs below SOURCE into TARGET; nothing is deleted unless --delete says so.
 
-    `lakehouse plan` shows beforehand what it would do. Ctrl-C ends it in order; the same command finishes the rest.
+    `lakehouse plan` shows beforehand what it would do. Ctrl-C ends it in
+    order; the same command finishes the rest.
 
-    Exit code 0: everything is at the target; 1: some objects are not, or there are more deletes than are believed (then nothing
-    was copied); 2: an address, option or setting is wrong; 130: interrupted (143: by SIGTERM).
+    Exit code 0: everything is at the target; 1: some objects are not, or
+    there are more deletes than are believed (then nothing was copied); 2: an
+    address, option or setting is wrong; 130: interrupted (143: by SIGTERM).
 
     Examples:
       1. A folder into a bucket:
@@ -172,9 +174,8 @@ def sync(
 
 
 def cp(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE... TARGET", help=f"Objects or files, then the target: {ADDRESS_HELP}")
-    ],
+    sources: Annotated[list[str], typer.Argument(help=f"Objects or files: {ADDRESS_HELP}")],
+    target: Annotated[str, typer.Argument(help="As SOURCES.")],
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Copy prefixes and folders with all in them.")] = False,
     strategy: _StrategyOption = Strategy.AUTO,
     verify: _VerifyOption = Verify.AUTO,
@@ -182,12 +183,15 @@ def cp(
 ) -> None:
     """Copy objects and files between any two places, verified; what is at the target is replaced.
 
-    A TARGET that ends with / is a folder: SOURCE appears in it under its own name, as with several sources. Any other TARGET is
-    the new name itself, unless it is a whole bucket or, for single objects, an existing local folder. A SOURCE that ends with /
-    stands for its contents. `lakehouse sync` copies only what is missing or differs, and takes patterns.
+    A TARGET that ends with / is a folder: SOURCE appears in it under its own
+    name, as with several sources. Any other TARGET is the new name itself,
+    unless it is a whole bucket or, for single objects, an existing local
+    folder. A SOURCE that ends with / stands for its contents. `lakehouse
+    sync` copies only what is missing or differs, and takes patterns.
 
-    Exit code 0: everything is at the target; 1: something is not, or a source is not there; 2: an address, option or setting is
-    wrong; 130: interrupted (143: by SIGTERM).
+    Exit code 0: everything is at the target; 1: something is not, or a source
+    is not there; 2: an address, option or setting is wrong; 130: interrupted
+    (143: by SIGTERM).
 
     Examples:
       1. A file into a prefix, and an object to a file of another name:
@@ -195,18 +199,15 @@ def cp(
          lakehouse cp s3://lakehouse/data/bars.csv ./copy.csv
       2. Several files:
          lakehouse cp *.csv s3://lakehouse/data/
-      3. A folder as s3://lakehouse/data/daily, and its contents straight into s3://lakehouse/data:
+      3. A folder under its own name, and its contents without it:
          lakehouse cp -r ./daily s3://lakehouse/data/
          lakehouse cp -r ./daily/ s3://lakehouse/data
       4. Between two servers (a profile):
          lakehouse cp -r lakehouse://office@research/bars/ s3://lakehouse/bars
     """
-    if len(sources) < 2:
-        raise UsageError("cp needs a source and a target.", hint="Write lakehouse cp SOURCE TARGET.")
-    *origins, target = sources
     observer = progress(quiet=as_json)
     lake = connect(observer=observer)
-    plans = plan_copies(origins, target, settings=lake.settings, recursive=recursive, observer=observer)
+    plans = plan_copies(sources, target, settings=lake.settings, recursive=recursive, observer=observer)
     reports = [_run(made, strategy=strategy, verify=verify, manifest=False, as_json=as_json) for made in plans]
     if not all(report.ok for report in reports):
         raise typer.Exit(1)
@@ -228,8 +229,8 @@ def verify(
 ) -> None:
     """Say whether TARGET holds what SOURCE holds, and what is missing, differs or is there besides; nothing is changed.
 
-    Exit code 0: it does, whatever else it holds; 1: something is missing, differs or cannot be read; 2: an address, option or
-    setting is wrong.
+    Exit code 0: it does, whatever else it holds; 1: something is missing,
+    differs or cannot be read; 2: an address, option or setting is wrong.
 
     Examples:
       1. By sizes, ETags and the checksums that the servers keep:
