@@ -234,7 +234,7 @@ class TestCp:
             (["nothing", "s3://{bucket}"], 1, "no file or folder"),
             (["s3://{bucket}/from/a", "s3://{bucket}/from/"], 2, "copied to itself"),
             (["s3://{bucket}/from/a", "s3://{bucket}/a/a", "x"], 2, "Two sources are called 'a'"),
-            (["alone"], 2, "Missing argument 'SOURCES"),
+            (["alone"], 2, "Missing argument 'sources"),
             (["s3://{bucket}/from/a", "lakehouse://nobody@x-y-z/"], 2, "nobody"),
         ],
     )
