@@ -17,8 +17,8 @@ class StageStarted:
     """A stage knows what it is about to do.
 
     Attributes:
-        stage: `discover`, `plan`, `copy`, `verify`, `parse`, `commit`, `publish`, `validate`, `build-minio`, `start-minio` or
-            `start-prefect`.
+        stage: `discover`, `plan`, `copy`, `verify`, `delete`, `parse`, `commit`, `publish`, `validate`,
+            `build-minio`, `start-minio` or `start-prefect`.
         subject: What it works on, readable by a person.
         total_objects: Objects it will handle, None where that is not known before the end.
         total_bytes: Bytes it will handle, None where that is not known before the end.

@@ -39,8 +39,19 @@ CLI_HEAD = """\
 
 Made from the code by `make docs`.
 
-Exit codes: 0 done; 1 it failed (objects, checks, servers); 2 the call or a setting is wrong; 130 interrupted. `--debug` before
-the command adds the traceback of an error.
+| exit code | meaning |
+|---|---|
+| 0 | All is right. |
+| 1 | Something is not as it should be: objects that are not at the target, findings of `verify`, failed checks, a bucket, \
+object or server that is not there, deletes beyond their limit. |
+| 2 | The call is wrong: a command, option, address or setting. Nothing was done. |
+| 130 | Interrupted by Ctrl-C; 143: ended by SIGTERM. What was begun has been ended in order; the same command does the rest. |
+| 141 | Nobody reads the output any more (`lakehouse ls … \\| head`). |
+
+Results go to standard output, progress and errors to standard error. With `--json` every line is one JSON object, and those of
+`plan`, `sync`, `cp`, `verify`, `ls`, `du` and `rm` say what they are in `type`: `object`, `folder`, `bucket` or `finding`, and
+at the end a `summary`. Keys with control characters are printed with escapes (`new\\nline`), and in JSON as they are. `--debug`
+before the command adds the traceback of an error.
 """
 
 
@@ -145,7 +156,8 @@ def render_parameter(parameter: Any) -> str:
     names = ", ".join([*parameter.opts, *parameter.secondary_opts]) if is_option(parameter) else parameter.name.upper()
     default = parameter.default
     shown = "" if default is None or default is False or callable(default) else f"`{getattr(default, 'value', default)}`"
-    return f"| `{names}` | {shown} | {parameter.help or ''} |"
+    about = (parameter.help or "").replace("\\[", "[")  # how rich is told that a bracket is one
+    return f"| `{names}` | {shown} | {about} |"
 
 
 def render_help(text: str) -> str:

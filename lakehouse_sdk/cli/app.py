@@ -9,10 +9,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from lakehouse_sdk import __version__
-from lakehouse_sdk.cli import archives, config, demo, servers, sync, tables, validate
+from lakehouse_sdk.cli import archives, config, demo, objects, servers, tables, transfer, validate
+from lakehouse_sdk.cli.stopping import INTERRUPTED, NOBODY_READS, TERMINATED, StoppedError, flush_output, sigterm_raises
 from lakehouse_sdk.errors import LakehouseError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="lakehouse",
@@ -43,24 +42,53 @@ def lakehouse(
     """
 
 
-for group in (servers, config, archives, sync, tables, validate, demo):
+for group in (servers, config, transfer, objects, archives, tables, validate, demo):
     group.register(app)
 
 
 def main() -> NoReturn:
     """Run the command line; never returns, never shows a traceback unless `--debug` asks for it."""
+    with sigterm_raises():
+        code = _run()
+        if not flush_output():
+            code = NOBODY_READS
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = app(standalone_mode=False)
     except LakehouseError as error:
-        code = _explain(error.message, error.hint, error.exit_code)
+        return _explain(error.message, error.hint, error.exit_code)
+    except StoppedError as stopped:
+        return _say_stopped(stopped.exit_code, stopped.sentence)
     except typer.TyperException as error:  # typer brings its own click: the one on PyPI raises other classes
-        code = _explain(error.format_message(), "`lakehouse COMMAND --help` shows what the command takes.", error.exit_code)
+        return _explain(error.format_message(), "`lakehouse COMMAND --help` shows what the command takes.", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        code = _explain("Interrupted.", None, INTERRUPTED)
+        return _say_stopped(INTERRUPTED)
+    except SystemExit as end:
+        return _end(end)
     except Exception as error:  # noqa: BLE001 (the outermost frame: what is not foreseen is told as such)
         message = f"Internal error: {type(error).__name__}: {error}"
-        code = _explain(message, "Run it again with `lakehouse --debug …` and report the traceback.", 1)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _explain(message, "Run it again with `lakehouse --debug …` and report the traceback.", 1)
+    if code == INTERRUPTED:  # typer makes it of KeyboardInterrupt
+        return _say_stopped(INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _end(end: SystemExit) -> int:
+    """The exit code where something asked for the end outright: SIGTERM, or typer, whose output nobody reads."""
+    if isinstance(end.__context__, BrokenPipeError):
+        return NOBODY_READS
+    if end.code == TERMINATED:
+        return _say_stopped(TERMINATED)
+    return end.code if isinstance(end.code, int) else 1
+
+
+def _say_stopped(code: int, sentence: str = "") -> int:
+    word = "Terminated" if code == TERMINATED else "Interrupted"
+    print(f"{word}: {sentence}" if sentence else f"{word}.", file=sys.stderr)
+    return code
 
 
 def _explain(message: str, hint: str | None, code: int) -> int:

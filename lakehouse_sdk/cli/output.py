@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -10,11 +11,14 @@ from rich.table import Table
 
 _WIDTH_IN_A_FILE = 240
 """Columns of a table that goes into a file or a pipe, where nothing has to fit a screen."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def print_json(value: object) -> None:
     """Print one value as one line of JSON; paths, times and enums become text."""
-    print(json.dumps(value, default=str, ensure_ascii=False))
+    line = json.dumps(value, default=str, ensure_ascii=False)
+    # A file name that is not UTF-8 holds surrogates, which can only be printed as escapes.
+    print(json.dumps(value, default=str) if _SURROGATE.search(line) else line)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -9,9 +9,10 @@ import typer
 
 from lakehouse_sdk.cli.output import print_json
 from lakehouse_sdk.cli.progress import progress
-from lakehouse_sdk.config import find_stack, load_settings
+from lakehouse_sdk.config import LocalStack, find_stack, load_settings
 from lakehouse_sdk.display import format_bytes
 from lakehouse_sdk.servers import StackStatus, ensure_minio, get_stack_status, start_stack, stop_stack
+from lakehouse_sdk.storage import S3Client
 
 group = typer.Typer(no_args_is_help=True, help="The programs behind the local servers.")
 
@@ -36,7 +37,7 @@ def up(
 ) -> None:
     """Start local servers that stay: MinIO and, if asked for, Prefect; run it again and it says where they are.
 
-    From then on lakehouse_sdk.connect() finds them, in every folder, until `lakehouse down`.
+    From then on lakehouse_sdk.connect() finds them, in every folder, until `lakehouse down`. The lake's bucket is there.
 
     Examples:
       1. Servers for notebook work here:
@@ -50,6 +51,7 @@ def up(
     before = get_stack_status(path or Path(".lakehouse"))
     other = find_stack()
     stack = start_stack(path, prefect=prefect, minio_path=minio_path, observer=progress(quiet=as_json))
+    _ensure_bucket(stack)
     now = get_stack_status(stack.path)
     if as_json:
         print_json(now.to_dict())
@@ -62,6 +64,13 @@ def up(
     if other is not None and other.path != stack.path and get_stack_status(other.path).running:
         print(f"Servers also run in {other.path}; end them with `lakehouse down --path {other.path}`.")
     print("next:  lake = lakehouse_sdk.connect() in Python; `lakehouse status`; `lakehouse down` ends them and keeps the data")
+
+
+def _ensure_bucket(stack: LocalStack) -> None:
+    """The lake's bucket is there from the start, so that the first `lakehouse sync` has somewhere to go."""
+    settings = load_settings(**stack.to_settings())
+    with S3Client(settings.storage) as client:
+        client.ensure_bucket(settings.lake.bucket)
 
 
 def down(path: PathOption = None, as_json: JsonOption = False) -> None:

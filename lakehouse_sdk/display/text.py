@@ -22,12 +22,12 @@ def text_table(
     """
     table = list(rows)
     names = columns_of(table, columns)
-    cells = [[_printable(title) for title in names.values()]]
+    cells = [[printable_text(title) for title in names.values()]]
     numeric = [True] * len(names)
     for row in table:
         values = [value_at(row, name, position) for position, name in enumerate(names)]
         numeric = [was and (value is None or is_number(value)) for was, value in zip(numeric, values, strict=True)]
-        cells.append([_printable(text_of(value)) for value in values])
+        cells.append([printable_text(text_of(value)) for value in values])
     widths = _fit([max(map(_width, column)) for column in zip(*cells, strict=True)], width)
     lines = [_line(line, widths, numeric) for line in cells]
     lines.insert(1, "  ".join("─" * size for size in widths))
@@ -65,7 +65,8 @@ def _width(text: str) -> int:
     )
 
 
-def _printable(text: str) -> str:
+def printable_text(text: str) -> str:
+    """The text on one line, control and invisible characters as escapes: an object key cannot steer a terminal."""
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)

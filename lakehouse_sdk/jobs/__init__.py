@@ -20,6 +20,9 @@ from lakehouse_sdk.jobs.collect import (
     plan_collection,
     verify_archives,
 )
+from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents, measure_usage
+from lakehouse_sdk.jobs.copy import plan_copies
+from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
 from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
 
 __all__ = [
@@ -30,15 +33,24 @@ __all__ = [
     "CollectedArchive",
     "CollectionPlan",
     "Discovery",
+    "FolderUsage",
+    "Removal",
+    "RemoveReport",
     "RowCounts",
     "SyncOptions",
+    "UsageReport",
     "bronze_key",
     "build_tables",
     "check_archive",
     "collect",
     "copy_archives",
     "discover_archives",
+    "list_contents",
+    "measure_usage",
     "plan_collection",
+    "plan_copies",
+    "plan_removal",
+    "remove",
     "replicate_bronze",
     "start_sync",
     "sync",

@@ -18,7 +18,7 @@ SECRET = "a-very-secret-key-of-the-test"
 
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `lakehouse` as installed, in an empty folder with an empty home."""
-    clean = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    clean = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
     return subprocess.run(
         [str(Path(sys.executable).with_name("lakehouse")), *arguments],
         cwd=cwd,
@@ -44,7 +44,13 @@ def environment_of(server: MinioServer) -> dict[str, str]:
     "arguments",
     [
         (),
+        ("plan",),
         ("sync",),
+        ("cp",),
+        ("verify",),
+        ("ls",),
+        ("du",),
+        ("rm",),
         ("up",),
         ("down",),
         ("status",),
@@ -154,20 +160,20 @@ def test_config_show_tells_origins_and_masks_secrets(tmp_path: Path) -> None:
 
 
 def test_sync_plans_then_copies_then_has_nothing_to_do(tmp_path: Path, minio: MinioServer, s3: S3Client, bucket: str) -> None:
-    """`--dry-run` moves nothing; the run copies; the second run copies nothing. Counted by another client of the server."""
+    """`plan` moves nothing; `sync` copies; the second `sync` copies nothing. Counted by another client of the server."""
     folder = tmp_path / "tree" / "deep"
     folder.mkdir(parents=True)
     for number in range(5):
         (folder / f"file {number}.txt").write_text(f"content {number}")
-    arguments = ("sync", str(tmp_path / "tree"), f"s3://{bucket}/copy")
-    planned = run(*arguments, "--dry-run", "--json", cwd=tmp_path, **environment_of(minio))
+    ends = (str(tmp_path / "tree"), f"s3://{bucket}/copy")
+    planned = run("plan", *ends, "--json", cwd=tmp_path, **environment_of(minio))
     assert planned.returncode == 0, planned.stderr
     rows = [json.loads(line) for line in planned.stdout.splitlines()]
     assert [row["action"] for row in rows[:-1]] == ["copy"] * 5
     assert list(s3.list_objects(bucket)) == []
-    done = run(*arguments, "--json", cwd=tmp_path, **environment_of(minio))
+    done = run("sync", *ends, "--json", cwd=tmp_path, **environment_of(minio))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["objects"]["done"] == 5
     assert [info.key for info in s3.list_objects(bucket)] == [f"copy/deep/file {number}.txt" for number in range(5)]
-    again = run(*arguments, "--json", cwd=tmp_path, **environment_of(minio))
+    again = run("sync", *ends, "--json", cwd=tmp_path, **environment_of(minio))
     assert json.loads(again.stdout.splitlines()[-1])["objects"]["done"] == 0
