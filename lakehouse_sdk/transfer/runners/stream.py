@@ -217,7 +217,7 @@ class StreamRunner:
             )
 
         etag = _with_headers(put, description)
-        self._context.count_bytes(row.size_bytes)
+        self._context.count_bytes(2 * row.size_bytes)
         return Outcome(row, Status.DONE, "", self.name, etag, sha256)
 
     def _open(self, large: _Large) -> _Done:
@@ -281,7 +281,7 @@ class StreamRunner:
             self._retry(lambda: self._fetch(large.row, first, block, progress))
             large.digest.add(index, block, finish_half)
             etag = self._retry(lambda: self._target.put_part(self._to, upload, index + 1, block, sha256=self._payload))
-            self._context.count_bytes(size_bytes)
+            self._context.count_bytes(2 * size_bytes)
             progress.add(size_bytes)
 
             def go_on() -> None:
