@@ -27,14 +27,24 @@ from pathlib import Path
 from typing import Any
 
 import transfer_page
-from clients import OURS, Client, Job, base_env, list_clients, loop_command, loop_env
+from clients import OURS, PROGRAMS, Client, Job, base_env, list_clients, loop_command, loop_env
 from measure import Cost, run
 from peers import describe_versions, find_peers
 from trees import FULL, QUICK, Site, Tree, measure_folder, remove_folder, write_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / ".lakehouse" / "benchmarks" / "transfer.json"
-WORKS = ("one endpoint", "traditional", "two endpoints", "upload", "download", "nothing to do", "requests", "million")
+WORKS = (
+    "one endpoint",
+    "traditional",
+    "two endpoints",
+    "upload",
+    "download",
+    "nothing to do",
+    "requests",
+    "own cost",
+    "million",
+)
 _DEFAULT_WORKS = WORKS[:-1]
 _MILLION = 1_000_000
 
@@ -169,6 +179,14 @@ class Bench:
             self.a.remove_bucket(job.target)
         self.a.remove_bucket(source)
 
+    def measure_own_cost(self) -> None:
+        """What planning and running cost here without any request."""
+        for _ in range(self.options.runs):
+            cost = run([sys.executable, str(PROGRAMS / "own_cost.py")], env=base_env(self.folder), cwd=self.folder)
+            said = json.loads(cost.output)
+            self._note("own cost | objects", OURS, Sample(cost.wall_s, cost.cpu_s, cost.peak_bytes, 0, {}, said))
+            print(f"own cost: plan {said['plan_us']:.1f}, run {said['run_us']:.1f} us CPU for each object", flush=True)
+
     def plan_million(self) -> None:
         """A million keys against an empty target: every row is one that the plan has to keep."""
         ours = next(client for client in list_clients({}) if client.name == OURS)
@@ -193,6 +211,8 @@ def main() -> int:
         for work in options.work or _DEFAULT_WORKS:
             if work == "requests":
                 bench.count_requests(bench.trees["small"])
+            elif work == "own cost":
+                bench.measure_own_cost()
             elif work == "million":
                 bench.plan_million()
             else:
