@@ -37,7 +37,7 @@ class StageProgress:
     Attributes:
         stage: As in `StageStarted`.
         done_objects: Objects finished, failed ones included.
-        done_bytes: Bytes of those objects.
+        done_bytes: Bytes of those objects, and of large ones on their way what has moved already.
         failed_objects: Objects finished without success.
         note: A short text for a person, for example the object in work.
     """

@@ -11,13 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-from fsspec.callbacks import Callback
+from fsspec.callbacks import Callback, NoOpCallback
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.events import Event, StageProgress
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.transfer import PlannedObject, TransferPlan, run_transfer
+from lakehouse_sdk.transfer import PlannedObject, Status, TransferPlan, TransferReport, run_transfer
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address
 
 SplitPath = Callable[[str], tuple[str, str, Any]]
@@ -135,20 +135,62 @@ def run_bulk(copies: list[BulkCopy], *, settings: Settings, profile: str, callba
         copies: What to move; those of one pair of buckets go in one transfer.
         settings: The lakehouse's settings.
         profile: Profile of the remote side, or of both.
-        callback: Told how many there are, and of each that ended.
+        callback: Told how many files there are, and of each that ended, failed ones included. Each file that arrived has a
+            child with its size and bytes: of a single file as they move, of many when all have ended.
 
     Raises:
         UsageError: Two of them have the same target; nothing was moved.
-        TransferError: Some failed; the others are at their targets. Its message says which failed, and why.
+        TransferError: Some failed; the others are at their targets. Its message names the first that failed, and why.
     """
     _check_targets(copies)
     callback.set_size(len(copies))
-    done = 0
-    for plan in _plans(copies, profile):
-        report = run_transfer(plan, settings=settings, observer=_listener(callback, done))
+    reports = [_run(members, plan, settings, callback) for members, plan in _plans(copies, profile)]
+    for report in reports:
         report.raise_for_failures()
-        done += len(plan)
-        callback.absolute_update(done)
+
+
+def _run(copies: list[BulkCopy], plan: TransferPlan, settings: Settings, callback: Callback) -> TransferReport:
+    if isinstance(callback, NoOpCallback):
+        return run_transfer(plan, settings=settings)
+    if len(copies) == 1:
+        return _run_one(copies[0], plan, settings, callback)
+    ended = 0
+
+    def step(event: Event) -> None:
+        nonlocal ended
+        if isinstance(event, StageProgress):
+            for _ in range(event.done_objects - ended):
+                callback.relative_update(1)
+            ended = event.done_objects
+
+    report = run_transfer(plan, settings=settings, observer=step)
+    members = {copy.row.target_key: copy for copy in copies}
+    for outcome in report.outcomes:  # events name no single file, so its child hears of it when all is over
+        if outcome.status is Status.DONE:
+            copy = members[outcome.row.target_key]
+            with callback.branched(copy.source, copy.target) as child:
+                child.set_size(copy.row.size_bytes)
+                child.relative_update(copy.row.size_bytes)
+    return report
+
+
+def _run_one(copy: BulkCopy, plan: TransferPlan, settings: Settings, callback: Callback) -> TransferReport:
+    """As `_run`, its bytes told to the child as they move, where they are known before the end."""
+    moved = 0
+    with callback.branched(copy.source, copy.target) as child:
+        child.set_size(copy.row.size_bytes)
+
+        def step(event: Event) -> None:
+            nonlocal moved
+            if isinstance(event, StageProgress) and not event.done_objects:
+                child.relative_update(event.done_bytes - moved)
+                moved = event.done_bytes
+
+        report = run_transfer(plan, settings=settings, observer=step)
+        if report.ok:
+            child.relative_update(copy.row.size_bytes - moved)
+    callback.relative_update(1)
+    return report
 
 
 def _check_targets(copies: list[BulkCopy]) -> None:
@@ -163,16 +205,20 @@ def _check_targets(copies: list[BulkCopy]) -> None:
             )
 
 
-def _plans(copies: list[BulkCopy], profile: str) -> Iterator[TransferPlan]:
+def _plans(copies: list[BulkCopy], profile: str) -> Iterator[tuple[list[BulkCopy], TransferPlan]]:
     def ends(copy: BulkCopy) -> tuple[str, str]:
         return copy.source_bucket, copy.target_bucket
 
-    for (source, target), members in groupby(sorted(copies, key=ends), key=ends):
+    for (source, target), group in groupby(sorted(copies, key=ends), key=ends):
+        members = list(group)
         rows = [member.row for member in members]
-        yield TransferPlan.from_rows(
-            _end(source, profile, [row.source_key for row in rows]),
-            _end(target, profile, [row.target_key for row in rows]),
-            rows,
+        yield (
+            members,
+            TransferPlan.from_rows(
+                _end(source, profile, [row.source_key for row in rows]),
+                _end(target, profile, [row.target_key for row in rows]),
+                rows,
+            ),
         )
 
 
@@ -181,11 +227,3 @@ def _end(bucket: str, profile: str, keys: list[str]) -> Address:
     if bucket:
         return S3Address(bucket, "", profile)
     return LocalAddress(Path(os.path.commonpath([os.path.dirname(key) for key in keys])))  # noqa: PTH120
-
-
-def _listener(callback: Callback, before: int) -> Callable[[Event], None]:
-    def listen(event: Event) -> None:
-        if isinstance(event, StageProgress):
-            callback.absolute_update(before + event.done_objects)
-
-    return listen

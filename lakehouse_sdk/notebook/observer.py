@@ -23,11 +23,11 @@ def progress(stream: TextIO | None = None) -> Observer:
     Args:
         stream: Where terminals and logs are written, `sys.stderr` by default; not used in a kernel.
     """
-    return _Guarded(_choose_sink(stream or sys.stderr, in_kernel=stream is None and _in_kernel()))
+    return GuardedSink(_choose_sink(stream or sys.stderr, kernel=stream is None and in_kernel()))
 
 
-class _Guarded:
-    """One event at a time, and no error of showing ever reaches the work."""
+class GuardedSink:
+    """An observer that hands events to a sink: one at a time, and no error of showing ever reaches the work."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink: Sink | None = sink
@@ -35,6 +35,7 @@ class _Guarded:
         self._lock = threading.Lock()
 
     def __call__(self, event: Event, /) -> None:
+        """Show one event, or nothing any more once showing has failed."""
         with self._lock:
             if self._sink is None:
                 return
@@ -45,9 +46,9 @@ class _Guarded:
                 self._sink = None
 
 
-def _choose_sink(stream: TextIO, *, in_kernel: bool) -> Sink:
+def _choose_sink(stream: TextIO, *, kernel: bool) -> Sink:
     # Each sink loads only what it draws with: rich on a terminal, IPython in a kernel.
-    if in_kernel:
+    if kernel:
         from lakehouse_sdk.notebook.cell import CellSink  # noqa: PLC0415
 
         return CellSink()
@@ -58,11 +59,22 @@ def _choose_sink(stream: TextIO, *, in_kernel: bool) -> Sink:
     return LineSink(stream)
 
 
-def _in_kernel() -> bool:
+def in_kernel() -> bool:
     """True inside a Jupyter kernel; IPython on a terminal is a terminal."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and hasattr(shell, "kernel")
+
+
+def is_attended() -> bool:
+    """True where the front end that runs this kernel's cell has a person before it.
+
+    Front ends tell the kernel whether somebody can answer a question; nbclient, and so papermill and nbconvert, says nobody.
+    """
+    from IPython import get_ipython  # noqa: PLC0415 (only there is a kernel)
+
+    request = get_ipython().kernel.get_parent("shell")
+    return bool(request.get("content", {}).get("allow_stdin"))
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -10,6 +10,7 @@ from typing import Self
 from lakehouse_sdk.config import S3Profile, TransferSettings
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.cancel import CancelToken
+from lakehouse_sdk.transfer.partial import PartialProgress
 from lakehouse_sdk.transfer.throttle import Throttle
 
 
@@ -33,14 +34,18 @@ class RunContext:
         cancel: Set by the caller when the run is to stop.
         halt: Set by the run itself when its threads are to stop, for whatever reason; ends all waiting.
         throttle: What bytes that pass this machine wait for.
+        partial: How far objects are that have not ended.
         tally: Counts for the report.
     """
 
-    def __init__(self, settings: TransferSettings, cancel: CancelToken | None = None) -> None:
+    def __init__(
+        self, settings: TransferSettings, cancel: CancelToken | None = None, partial: PartialProgress | None = None
+    ) -> None:
         self.settings = settings
         self.cancel = cancel or CancelToken()
         self.halt = CancelToken()
         self.throttle = Throttle(settings.max_bytes_per_s, self.halt)
+        self.partial = partial or PartialProgress()
         self.tally = Tally()
         self._clients: dict[S3Profile, S3Client] = {}
         self._lock = Lock()

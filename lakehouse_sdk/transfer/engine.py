@@ -18,7 +18,9 @@ from lakehouse_sdk.transfer.deletes import keep_all, run_deletes
 from lakehouse_sdk.transfer.ends import End, Ends, resolve_ends
 from lakehouse_sdk.transfer.handle import TransferPlan
 from lakehouse_sdk.transfer.manifest import write_manifest
+from lakehouse_sdk.transfer.memory import PeakMemory
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.partial import PartialProgress
 from lakehouse_sdk.transfer.proof import Prover, VerifyMode
 from lakehouse_sdk.transfer.report import TransferReport
 from lakehouse_sdk.transfer.runners.leftovers import clear_incoming
@@ -83,7 +85,7 @@ def run_transfer(
     choices = plan_fallbacks(ends, strategy)
     started_s = time.monotonic()
     progress = _Progress(plan, observer)
-    with RunContext(settings.transfer, cancel) as context:
+    with PeakMemory() as memory, RunContext(settings.transfer, cancel, progress.partial) as context:
         travel = FallbackRun(choices, lambda choice: _STRATEGIES[choice.name](ends, context))
         _clear_leftovers(plan, ends, choices[0], context)
         outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
@@ -93,7 +95,8 @@ def run_transfer(
             outcomes += _verify(moved, ends, verify, context, progress)
         if plan.totals.delete_objects:
             outcomes += _delete(plan.rows(Action.DELETE), ends, outcomes, context)
-        report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
+    report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
+    report = replace(report, peak_memory_bytes=memory.peak_bytes)
     if manifest:
         report = _keep_manifest(report, settings)
     progress.finish(report)
@@ -205,12 +208,16 @@ def _report(
 
 
 class _Progress:
-    """Turns outcomes into events, a few a second; without an observer into nothing."""
+    """Turns outcomes and the bytes of large objects before them into events, a few a second; without an observer into nothing.
+
+    Done bytes never shrink: what an attempt that is repeated moved is not counted again until as much has moved once more.
+    """
 
     def __init__(self, plan: TransferPlan, observer: Observer) -> None:
         self._observer = observer
         self._silent = observer is ignore_events
-        self._done = self._bytes = self._failed = 0
+        self.partial = PartialProgress() if self._silent else PartialProgress(self._show)
+        self._done = self._bytes = self._failed = self._told_bytes = 0
         self._next_s = 0.0
         if not self._silent:
             totals = plan.totals
@@ -218,15 +225,14 @@ class _Progress:
 
     def add(self, outcome: Outcome) -> None:
         """One more object ended."""
+        self.partial.end(outcome.row)
         if self._silent:
             return
         self._done += 1
         self._bytes += outcome.row.size_bytes
         if outcome.status is Status.FAILED:
             self.fail(outcome)
-        now_s = time.monotonic()
-        if now_s >= self._next_s:
-            self._next_s = now_s + _PROGRESS_S
+        if self._is_due():
             self._tell(outcome.row.relative_key)
 
     def fail(self, outcome: Outcome) -> None:
@@ -242,5 +248,21 @@ class _Progress:
                 self._tell("")
             self._observer(StageFinished("copy", report.seconds, report.summary, report.ok))
 
+    def _show(self) -> None:
+        """Nothing ended; tell of the bytes that came meanwhile."""
+        if self._count_bytes() > self._told_bytes and self._is_due():
+            self._tell("")
+
+    def _is_due(self) -> bool:
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + _PROGRESS_S
+        return True
+
+    def _count_bytes(self) -> int:
+        return self._bytes + self.partial.done_bytes
+
     def _tell(self, note: str) -> None:
-        self._observer(StageProgress("copy", self._done, self._bytes, self._failed, note))
+        self._told_bytes = max(self._told_bytes, self._count_bytes())
+        self._observer(StageProgress("copy", self._done, self._told_bytes, self._failed, note))

@@ -39,6 +39,8 @@ class TransferReport:
         s3_requests_of_s5cmd: Requests that s5cmd needs for its lines without retries; from the plan, because it does not tell.
         retries: Requests, parts and objects that were tried again, s5cmd's own not included: it does not tell.
         peak_staging_bytes: Most bytes that rested in the staging folder at once; 0 unless `staged`.
+        peak_memory_bytes: Most resident memory of this process while it ran, sampled ten times a second: all that the process
+            holds counts, the interpreter and what the caller loaded too, s5cmd processes do not.
         cancelled: True where the run was stopped before its end.
         manifest: Where the outcomes were kept as Parquet; None where that was not asked for.
     """
@@ -57,6 +59,7 @@ class TransferReport:
     s3_requests_of_s5cmd: int = 0
     retries: int = 0
     peak_staging_bytes: int = 0
+    peak_memory_bytes: int = 0
     cancelled: bool = False
     fallbacks: tuple[Fallback, ...] = ()
     skips_counted: int = 0
@@ -76,6 +79,11 @@ class TransferReport:
     def ok(self) -> bool:
         """True where nothing failed, conflicted or was cancelled."""
         return not self.cancelled and not any(outcome.status in _FAILURES for outcome in self.outcomes)
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Throughput: bytes of the objects that are `done` by wall time, verification included."""
+        return self.bytes_copied / self.seconds if self.seconds else 0.0
 
     @property
     def summary(self) -> str:
@@ -118,6 +126,7 @@ class TransferReport:
             "seconds": round(self.seconds, 3),
             "objects": {status.value: self.count(status) for status in _SHOWN},
             "bytes_copied": self.bytes_copied,
+            "bytes_per_s": round(self.bytes_per_s),
             "bytes_through_client": self.bytes_through_client,
             "s5cmd_processes": self.s5cmd_processes,
             "s5cmd_commands": self.s5cmd_commands,
@@ -126,6 +135,7 @@ class TransferReport:
             "retries": self.retries,
             "fallbacks": [asdict(fallback) for fallback in self.fallbacks],
             "peak_staging_bytes": self.peak_staging_bytes,
+            "peak_memory_bytes": self.peak_memory_bytes,
             "cancelled": self.cancelled,
             "ok": self.ok,
             "manifest": None if self.manifest is None else str(self.manifest),
@@ -146,5 +156,5 @@ class TransferReport:
         return report_to_html(self)
 
 
-_SHOWN = (Status.DONE, Status.SKIPPED, Status.CONFLICT, Status.FAILED, Status.CANCELLED)
+_SHOWN = (Status.DONE, Status.DELETED, Status.SKIPPED, Status.CONFLICT, Status.FAILED, Status.CANCELLED)
 _FAILURES = frozenset({Status.CONFLICT, Status.FAILED, Status.CANCELLED})

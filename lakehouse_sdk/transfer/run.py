@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from threading import Lock, Thread
+from threading import RLock, Thread
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.events import Event, ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
@@ -21,6 +21,8 @@ from lakehouse_sdk.transfer.strategies import StrategyName
 
 _EXIT_S = 10.0
 """At the interpreter's exit runs are cancelled, and waited for so long."""
+_KEPT_FAILURES = 20
+"""Failures that an observer who comes late is told of."""
 _running: weakref.WeakSet[TransferRun] = weakref.WeakSet()
 
 
@@ -32,7 +34,7 @@ class RunProgress:
         stage: `plan`, `copy`, or empty before the first.
         done_objects: Objects that ended, failed ones included.
         total_objects: Objects to copy, None until they are known.
-        done_bytes: Bytes of the objects that ended.
+        done_bytes: Bytes of the objects that ended, and of large ones on their way what has moved already.
         total_bytes: Bytes to copy, None until they are known.
         failed_objects: Objects that failed so far.
         seconds: Since the copying began.
@@ -70,6 +72,8 @@ class RunProgress:
 class TransferRun:
     """A transfer that runs in a thread of its own; its methods are those of `concurrent.futures.Future`.
 
+    As the value of a notebook's cell it shows how far it is at that moment; `lakehouse_sdk.notebook.watch(run)` shows it live.
+
     Leaving the interpreter cancels it and waits for it to end in order, as Ctrl-C does with a call that blocks.
 
     Args:
@@ -79,12 +83,15 @@ class TransferRun:
 
     def __init__(self, work: Callable[[Observer, CancelToken], TransferReport], *, observer: Observer = ignore_events) -> None:
         self._work = work
-        self._observer = observer
+        self._observers = () if observer is ignore_events else (observer,)
+        self._told: list[Event] = []
+        self._last: StageProgress | None = None
+        self._failures = 0
         self._cancel = CancelToken()
         self._future: Future[TransferReport] = Future()
         self._progress = RunProgress()
         self._copying_since_s = 0.0
-        self._lock = Lock()
+        self._lock = RLock()
         self._future.set_running_or_notify_cancel()
         self._thread = Thread(target=self._run, name="lakehouse-transfer", daemon=True)
         _running.add(self)
@@ -134,11 +141,26 @@ class TransferRun:
         """Call `function` with this run when it has ended, in its thread; at once where it has."""
         self._future.add_done_callback(lambda _: function(self))
 
+    def add_observer(self, observer: Observer) -> None:
+        """Tell `observer` of all events from now on; first, before this returns, of what it has missed.
+
+        That is the stages, how far the last one is, and the first 20 failures; it may come after the end too.
+        """
+        with self._lock:
+            for event in [*self._told, *([self._last] if self._last is not None else [])]:
+                observer(event)
+            self._observers = (*self._observers, observer)
+
     def __repr__(self) -> str:
         if not self.done():
             return f"<TransferRun {self.progress}>"
         error = self.exception()
         return f"<TransferRun failed: {error}>" if error is not None else f"<TransferRun {self.result().summary}>"
+
+    def _repr_html_(self) -> str:
+        from lakehouse_sdk.transfer.show import run_to_html  # noqa: PLC0415 (templates load when they are shown)
+
+        return run_to_html(self)
 
     def _run(self) -> None:
         try:
@@ -151,8 +173,22 @@ class TransferRun:
     def _note(self, event: Event) -> None:
         with self._lock:
             self._progress = self._advance(event)
-        if self._observer is not ignore_events:
-            self._observer(event)
+            self._keep(event)
+            observers = self._observers
+        for observer in observers:
+            observer(event)
+
+    def _keep(self, event: Event) -> None:
+        """Remember what an observer who comes late has to know."""
+        if isinstance(event, StageProgress):
+            self._last = event
+            return
+        self._failures += isinstance(event, ObjectFailed)
+        if not isinstance(event, ObjectFailed):
+            self._last = None
+        elif self._failures > _KEPT_FAILURES:
+            return
+        self._told.append(event)
 
     def _advance(self, event: Event) -> RunProgress:
         now_s, was = time.monotonic(), self._progress

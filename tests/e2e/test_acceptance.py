@@ -158,7 +158,7 @@ def test_every_lie_in_the_summary_and_the_truth_is_found(filled: Filled, tmp_pat
     assert report.error is None
     assert {check.id for check in report.failed} == {
         "direct-passes-no-bytes",
-        "staged-counts-both-ways",
+        "relayed-counts-both-ways",
         "again-writes-no-row",
         "again-copies-nothing",
         "snapshots-still-shown",

@@ -38,6 +38,8 @@ class FileRunner:
 
     def _copy(self, row: PlannedObject) -> Outcome:
         digest, block = hashlib.sha256(), memoryview(bytearray(min(READ_BYTES, row.size_bytes + 1)))
+        partial = self._context.partial
+        progress = partial.begin(row)
         with open(row.source_key, "rb", buffering=0) as source, open(row.target_key, "wb", buffering=0) as target:  # noqa: PTH123
             before = os.fstat(source.fileno())
             if reason := _find_change(row, before):
@@ -47,6 +49,8 @@ class FileRunner:
                     return Outcome(row, Status.CANCELLED, "cancelled on the way", self.name)
                 digest.update(block[:count])
                 target.write(block[:count])
+                progress.add(count)
+                partial.show()
             after = os.fstat(source.fileno())
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 return Outcome(row, Status.FAILED, "changed while it was copied", self.name)

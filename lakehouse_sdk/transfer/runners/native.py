@@ -11,17 +11,20 @@ import mimetypes
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import FileIO
+from threading import local
 
-from lakehouse_sdk.errors import IntegrityError
+from lakehouse_sdk.errors import ConflictError, IntegrityError
 from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.hashing import READ_BYTES, hash_file
+from lakehouse_sdk.transfer.hashing import hash_file
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.partial import ObjectProgress
 from lakehouse_sdk.transfer.runners.lifeline import CancelledError, Lifeline
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_mismatch
 from lakehouse_sdk.transfer.runners.server_side import ServerSideCopy
 from lakehouse_sdk.transfer.runners.workers import Workers
 
 _MAX_SINGLE_BYTES = 5 * 1024**3
+_BUFFER_BYTES = 256 * 1024
 _POLL_S = 0.2
 
 
@@ -40,6 +43,7 @@ class NativeRunner:
         self._context = context
         self._client = context.client(leg.profile)
         self._lifeline = Lifeline(self.name, context)
+        self._of_thread = local()
         self._server_side = ServerSideCopy(self.name, leg, context, self._lifeline)
         moves = {Direction.COPY: self._server_side.copy, Direction.UPLOAD: self._upload, Direction.DOWNLOAD: self._download}
         self._move: Callable[[PlannedObject], Outcome] = moves[leg.direction]
@@ -57,6 +61,7 @@ class NativeRunner:
                     workers.submit(row, partial(self._lifeline.carry, row, partial(self._move, row)))
                 if not under_way:
                     return
+                self._context.partial.show()
                 for row, outcome in workers.collect(_POLL_S):
                     del under_way[row.target_key]
                     yield outcome
@@ -82,7 +87,13 @@ class NativeRunner:
             if mismatch := find_mismatch(row, actual):
                 return Outcome(row, Status.FAILED, mismatch, self.name, sha256=actual)
             headers = self._leg.headers.get(row.target_key) or _guess_headers(row.target_key)
-            file.pace = self._let_pass
+            progress = self._begin(row)
+
+            def pace(size_bytes: int) -> None:
+                self._let_pass(size_bytes)
+                progress.reach(file.tell())  # a request that is repeated reads the file from its beginning
+
+            file.pace = pace
             etag = self._client.put_file(
                 self._leg.target_bucket, row.target_key, file, size_bytes=size_bytes, sha256=actual, headers=headers
             )
@@ -91,15 +102,23 @@ class NativeRunner:
 
     def _download(self, row: PlannedObject) -> Outcome:
         """One object into a new file at the place that the caller chose."""
-        digest, size_bytes = hashlib.sha256(), 0
+        digest, size_bytes, progress = hashlib.sha256(), 0, self._begin(row)
+        buffer = self._get_buffer()
         stream = self._client.open_stream(self._leg.source_bucket, row.source_key, if_match=row.etag or None)
+        etag = stream.headers.get("etag", "").strip('"')
         try:
-            with open(row.target_key, "wb") as file:  # noqa: PTH123 (keys and paths are strings in the copy loop)
-                while block := stream.read(READ_BYTES):
-                    self._let_pass(len(block))
+            if row.etag and etag != row.etag:  # a server that knows no If-Match
+                raise ConflictError(
+                    f"{row.source_key!r} has ETag {etag}, planned was {row.etag}: changed since it was planned."
+                )
+            with open(row.target_key, "wb", buffering=0) as file:  # noqa: PTH123 (keys and paths are strings in the copy loop)
+                while count := stream.readinto(buffer):
+                    block = buffer[:count]
+                    self._let_pass(count)
                     digest.update(block)
-                    file.write(block)
-                    size_bytes += len(block)
+                    _write_all(file, block)
+                    size_bytes += count
+                    progress.add(count)
         finally:
             stream.close()
             self._context.count_bytes(size_bytes)
@@ -108,7 +127,17 @@ class NativeRunner:
         actual = digest.hexdigest()
         if mismatch := find_mismatch(row, actual):
             return Outcome(row, Status.FAILED, mismatch, self.name, sha256=actual)
-        return Outcome(row, Status.DONE, runner=self.name, sha256=actual)
+        return Outcome(row, Status.DONE, runner=self.name, etag=etag, sha256=actual)
+
+    def _get_buffer(self) -> memoryview:
+        """Memory of the calling thread's own to read into: fresh memory for each object would cost more than the reading."""
+        buffer: memoryview | None = getattr(self._of_thread, "buffer", None)
+        if buffer is None:
+            buffer = self._of_thread.buffer = memoryview(bytearray(_BUFFER_BYTES))
+        return buffer
+
+    def _begin(self, row: PlannedObject) -> ObjectProgress:
+        return self._context.partial.begin(row, passes=self._leg.passes, passed=self._leg.passed)
 
     def _check_running(self, size_bytes: int = 0) -> None:
         """Called for bytes that are read and stay here."""
@@ -133,6 +162,12 @@ class _WatchedFile(FileIO):
         block = super().read(size) or b""
         self.pace(len(block))
         return block
+
+
+def _write_all(file: FileIO, block: memoryview) -> None:
+    """Write all of a block: an unbuffered file may take a part of it."""
+    while block:
+        block = block[file.write(block) :]
 
 
 def _guess_headers(key: str) -> dict[str, str]:

@@ -31,6 +31,8 @@ class Leg:
         source_bucket: Bucket that is read, empty for an upload.
         target_bucket: Bucket that is written, empty for a download.
         headers: For an upload, by target key: content type and the like, metadata; what is not named is guessed.
+        passes: Legs that the strategy sends its rows over, one after the other; for progress.
+        passed: How many of them lie before this one.
     """
 
     direction: Direction
@@ -38,6 +40,8 @@ class Leg:
     source_bucket: str = ""
     target_bucket: str = ""
     headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    passes: int = 1
+    passed: int = 0
 
 
 Outcomes = Generator[Outcome, None, None]

@@ -17,6 +17,7 @@ from lakehouse_sdk.storage import CopyResult, OpenUpload
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.hashing import hash_file
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.partial import ObjectProgress
 from lakehouse_sdk.transfer.retry import run_attempts
 from lakehouse_sdk.transfer.runners.lifeline import CancelledError, Lifeline
 from lakehouse_sdk.transfer.runners.parts import choose_part_bytes, keeps_layout
@@ -95,11 +96,11 @@ class ServerSideCopy:
         """Copy to `_incoming/`, compare hashes, copy on; the second copy is pinned to what was hashed."""
         leg, client, incoming = self._leg, self._client, incoming_key(row.target_key)
         try:
-            first = self._copy_any(row, leg.source_bucket, row.source_key, incoming, row.etag, sha256=True)
+            first = self._copy_any(row, leg.source_bucket, row.source_key, incoming, row.etag, sha256=True, passes=2)
             actual = first.sha256 or client.get_info(leg.target_bucket, incoming).sha256 or self._hash(incoming)
             if mismatch := find_mismatch(row, actual):
                 return Outcome(row, Status.FAILED, mismatch, self._runner, sha256=actual)
-            second = self._copy_any(row, leg.target_bucket, incoming, row.target_key, first.etag)
+            second = self._copy_any(row, leg.target_bucket, incoming, row.target_key, first.etag, passes=2, passed=1)
         finally:
             with suppress(LakehouseError):
                 client.delete(leg.target_bucket, incoming)
@@ -113,14 +114,26 @@ class ServerSideCopy:
         return actual
 
     def _copy_any(
-        self, row: PlannedObject, bucket: str, key: str, target_key: str, etag: str, *, sha256: bool = False
+        self,
+        row: PlannedObject,
+        bucket: str,
+        key: str,
+        target_key: str,
+        etag: str,
+        *,
+        sha256: bool = False,
+        passes: int = 1,
+        passed: int = 0,
     ) -> CopyResult:
         target = self._leg.target_bucket
         if row.size_bytes <= self._context.settings.single_copy_max_bytes:
             return self._client.copy(bucket, key, target, target_key, if_match=etag or None, sha256=sha256)
-        return CopyResult(self._copy_in_parts(row, bucket, key, target_key, etag))
+        progress = self._context.partial.begin(row, passes=passes, passed=passed)
+        return CopyResult(self._copy_in_parts(row, bucket, key, target_key, etag, progress))
 
-    def _copy_in_parts(self, row: PlannedObject, bucket: str, key: str, target_key: str, etag: str) -> str:
+    def _copy_in_parts(
+        self, row: PlannedObject, bucket: str, key: str, target_key: str, etag: str, progress: ObjectProgress
+    ) -> str:
         client, target = self._client, self._leg.target_bucket
         description = client.get_description(bucket, key)
         info = description.info
@@ -130,7 +143,7 @@ class ServerSideCopy:
         self._abort_all(target_key)  # an earlier run's, that was killed
         upload = client.start_upload(target, target_key, {**description.headers, **description.encryption})
         try:
-            etags = self._copy_parts(bucket, key, upload, row.size_bytes, part_bytes, info.etag)
+            etags = self._copy_parts(bucket, key, upload, row.size_bytes, part_bytes, info.etag, progress)
             return client.complete_upload(target, upload, etags)
         except BaseException:
             with suppress(LakehouseError):
@@ -143,7 +156,16 @@ class ServerSideCopy:
             return first_part_bytes
         return choose_part_bytes(size_bytes, self._context.part_bytes)
 
-    def _copy_parts(self, bucket: str, key: str, upload: OpenUpload, size_bytes: int, part_bytes: int, etag: str) -> list[str]:
+    def _copy_parts(
+        self,
+        bucket: str,
+        key: str,
+        upload: OpenUpload,
+        size_bytes: int,
+        part_bytes: int,
+        etag: str,
+        progress: ObjectProgress,
+    ) -> list[str]:
         etags = [""] * -(-size_bytes // part_bytes)
         workers: Workers[int, str | LakehouseError] = Workers(_PARTS_AT_ONCE, lambda: None)
 
@@ -172,6 +194,7 @@ class ServerSideCopy:
                     if isinstance(result, LakehouseError):
                         raise result
                     etags[index] = result
+                    progress.add(min(part_bytes, size_bytes - index * part_bytes))
         finally:
             workers.stop()
 

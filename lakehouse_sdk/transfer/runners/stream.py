@@ -20,6 +20,7 @@ from lakehouse_sdk.storage.signing import UNSIGNED
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import Ends
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.partial import ObjectProgress
 from lakehouse_sdk.transfer.retry import run_attempts
 from lakehouse_sdk.transfer.runners.lifeline import Lifeline
 from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, allocate, choose_part_bytes, keeps_layout
@@ -48,6 +49,7 @@ class _Large:
     next_part: int = 0
     left: int = 0
     digest: OrderedHash = field(default_factory=OrderedHash)
+    progress: ObjectProgress | None = None
     problem: Outcome | None = None
     attempts: int = 1
 
@@ -105,6 +107,7 @@ class StreamRunner:
                 self._fill(waiting)
                 if not self._under_way:
                     return
+                self._context.partial.show()
                 for step, done in self._workers.collect(_POLL_S):
                     self._take(step, done)
                 ended, self._ended = self._ended, []
@@ -203,7 +206,7 @@ class StreamRunner:
             description = self._source.describe(self._from, row.source_key, reply.headers)
             self._check_size(row, description)
             body = allocate(row.size_bytes)
-            self._read(reply.readinto, body)
+            self._read(reply.readinto, body, self._begin_progress(row))
         sha256 = hashlib.sha256(body).hexdigest()
         if mismatch := find_mismatch(row, sha256):
             return Outcome(row, Status.FAILED, mismatch, self.name, sha256=sha256)
@@ -239,8 +242,10 @@ class StreamRunner:
         if target.repeats_of_thread != repeats:  # an attempt whose answer was lost has begun an upload too
             self._abort_others(row.target_key, upload)
 
+        progress = self._begin_progress(row)
+
         def go_on() -> None:
-            large.upload, large.part_bytes = upload, part_bytes
+            large.upload, large.part_bytes, large.progress = upload, part_bytes, progress
             large.etags = [""] * large.parts
             self._ready.append(large)
 
@@ -270,12 +275,14 @@ class StreamRunner:
                 self._buffers.release(size_bytes)
 
         def move() -> _Done:
-            self._retry(lambda: self._fetch(large.row, first, block))
-            large.digest.add(index, block, finish_half)
             assert large.upload is not None  # noqa: S101 (set before its first part)
-            upload = large.upload
+            assert large.progress is not None  # noqa: S101 (as above)
+            upload, progress = large.upload, large.progress
+            self._retry(lambda: self._fetch(large.row, first, block, progress))
+            large.digest.add(index, block, finish_half)
             etag = self._retry(lambda: self._target.put_part(self._to, upload, index + 1, block, sha256=self._payload))
             self._context.count_bytes(size_bytes)
+            progress.add(size_bytes)
 
             def go_on() -> None:
                 large.etags[index] = etag
@@ -334,22 +341,29 @@ class StreamRunner:
             note_retry=self._lifeline.note_retry,
         )
 
-    def _fetch(self, row: PlannedObject, first: int, block: memoryview) -> None:
+    def _fetch(self, row: PlannedObject, first: int, block: memoryview, progress: ObjectProgress) -> None:
         last = first + len(block) - 1
         pin = row.etag or None
         with self._source.open_stream(self._from, row.source_key, if_match=pin, first_byte=first, last_byte=last) as reply:
             if int(reply.headers.get("content-length", "-1")) != len(block):
                 raise IntegrityError(f"{row.source_key!r} did not come in the range that was asked for.")
-            self._read(reply.readinto, block)
+            self._read(reply.readinto, block, progress)
 
-    def _read(self, readinto: Callable[[memoryview], int], block: memoryview) -> None:
+    def _begin_progress(self, row: PlannedObject) -> ObjectProgress:
+        return self._context.partial.begin(row, passes=2)  # what is read is half the way, what is written the other half
+
+    def _read(self, readinto: Callable[[memoryview], int], block: memoryview, progress: ObjectProgress) -> None:
         done = 0
-        while done < len(block):
-            count = readinto(block[done : done + _BLOCK_BYTES])
-            if not count:
-                raise IntegrityError(f"{done:,} bytes came, {len(block):,} were announced.")
-            self._context.throttle.take(count)
-            done += count
+        try:
+            while done < len(block) and (count := readinto(block[done : done + _BLOCK_BYTES])):
+                self._context.throttle.take(count)
+                progress.add(count)
+                done += count
+        finally:
+            if done < len(block):
+                progress.add(-done)  # it comes once more, or never
+        if done < len(block):
+            raise IntegrityError(f"{done:,} bytes came, {len(block):,} were announced.")
 
     def _check_size(self, row: PlannedObject, description: ObjectDescription) -> None:
         size_bytes = description.info.size_bytes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from lakehouse_sdk.transfer.context import RunContext
@@ -17,8 +18,7 @@ from lakehouse_sdk.transfer.runners import (
     Leg,
     NativeRunner,
     Outcomes,
-    Runner,
-    S5cmdRunner,
+    carry_files,
     run_in_turn,
 )
 from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
@@ -45,30 +45,27 @@ class DirectStrategy:
         """As `Strategy.run`."""
         source, target = self._ends.source, self._ends.target
         if target.profile is None and source.profile is None:
-            return self._publish_all([FileRunner(self._context)], target.folder, rows, None)
+            return self._publish_all(FileRunner(self._context).run, target.folder, rows, None)
         if target.profile is None:
             assert source.profile is not None  # noqa: S101 (just asked)
             leg = Leg(Direction.DOWNLOAD, source.profile, source.bucket)
-            return self._publish_all(self._runners(leg), target.folder, rows, leg)
+            return self._publish_all(partial(carry_files, leg, self._context), target.folder, rows, leg)
         if source.profile is None:
             leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket)
-            return run_in_turn(self._runners(leg), discard_open_uploads(leg, self._context, rows))
+            return carry_files(leg, self._context, discard_open_uploads(leg, self._context, rows))
         leg = Leg(Direction.COPY, target.profile, source.bucket, target.bucket)
         return run_in_turn([NativeRunner(leg, self._context)], rows, otherwise=Status.REFUSED)
 
-    def _runners(self, leg: Leg) -> list[Runner]:
-        if self._context.settings.max_bytes_per_s is not None:  # s5cmd knows no limit
-            return [NativeRunner(leg, self._context)]
-        return [S5cmdRunner(leg, self._context), NativeRunner(leg, self._context)]
-
-    def _publish_all(self, runners: list[Runner], root: str, rows: Iterable[PlannedObject], leg: Leg | None) -> Outcomes:
+    def _publish_all(
+        self, carry: Callable[[Iterable[PlannedObject]], Outcomes], root: str, rows: Iterable[PlannedObject], leg: Leg | None
+    ) -> Outcomes:
         """Bring each file to a staging folder inside the target, so that it can be renamed into place.
 
         What comes over `leg` is confirmed by its source first; of a local source the runner knows itself.
         """
         with StagingFolder(Path(root or "/")) as folder:
             publisher = _Publisher(folder, root)
-            with closing(run_in_turn(runners, publisher.redirect(rows))) as arrived, ExitStack() as stack:
+            with closing(carry(publisher.redirect(rows))) as arrived, ExitStack() as stack:
                 outcomes: Iterator[Outcome] = arrived
                 if leg is not None:
                     client = self._context.client(leg.profile)

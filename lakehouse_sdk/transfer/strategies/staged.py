@@ -14,7 +14,7 @@ from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import Ends
 from lakehouse_sdk.transfer.hashing import hash_path
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners import Direction, Leg, NativeRunner, Outcomes, S5cmdRunner, run_in_turn
+from lakehouse_sdk.transfer.runners import Direction, Leg, Outcomes, carry_files
 from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 from lakehouse_sdk.transfer.staging import StagingFolder
@@ -120,7 +120,7 @@ class StagedStrategy:
             path = folder.new_path()
             originals[path] = row
             redirected.append(PlannedObject(row.relative_key, row.source_key, path, row.size_bytes, row.etag))
-        walk = self._walk(Leg(Direction.DOWNLOAD, source.profile, source.bucket), redirected)
+        walk = carry_files(Leg(Direction.DOWNLOAD, source.profile, source.bucket, passes=2), self._context, redirected)
         look = partial(self._look, originals=originals)
         with closing(walk), ThreadPoolExecutor(_INSPECTORS, thread_name_prefix="lakehouse-inspect") as pool:
             yield from map_ordered(pool, look, walk, window=4 * _INSPECTORS)
@@ -134,17 +134,11 @@ class StagedStrategy:
         for path in hashes:
             row = originals[path]
             rows.append(PlannedObject(row.relative_key, path, row.target_key, row.size_bytes))
-        leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers)
-        with closing(self._walk(leg, discard_open_uploads(leg, self._context, rows))) as outcomes:
+        leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers, passes=2, passed=1)
+        with closing(carry_files(leg, self._context, discard_open_uploads(leg, self._context, rows))) as outcomes:
             for outcome in outcomes:
                 path = outcome.row.source_key
                 yield Outcome(originals[path], outcome.status, outcome.reason, outcome.runner, outcome.etag, hashes[path])
-
-    def _walk(self, leg: Leg, rows: Iterable[PlannedObject]) -> Outcomes:
-        native = NativeRunner(leg, self._context)
-        if self._context.settings.max_bytes_per_s is not None:  # s5cmd knows no limit
-            return run_in_turn([native], rows)
-        return run_in_turn([S5cmdRunner(leg, self._context), native], rows)
 
     def _look(self, outcome: Outcome, originals: Mapping[str, PlannedObject]) -> _Staged:
         """Size and SHA-256 of a staged file, and the headers of its source, which must still be as planned."""

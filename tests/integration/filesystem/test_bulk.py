@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fsspec.callbacks import Callback
+from fsspec.callbacks import Callback, TqdmCallback
 
 from lakehouse_sdk.config import S3Profile, Settings, load_settings
 from lakehouse_sdk.errors import AccessError, NotFoundError, TransferError, UsageError
@@ -195,6 +196,99 @@ class TestCallbacks:
         callback = Counting()
         fs.put(f"{tmp_path}/empty/", f"{bucket}/up/", recursive=True, callback=callback)
         assert (callback.size, callback.value) == (0, 0)
+
+
+class Recording(Callback):
+    """A callback with a child for each file; knows every step it was told of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[int] = []
+        self.children: dict[tuple[str, str], Recording] = {}
+        self.closed = False
+
+    def relative_update(self, inc: int = 1) -> None:
+        self.steps.append(inc)
+        super().relative_update(inc)
+
+    def branched(self, path_1: str, path_2: str, **kwargs: Any) -> Recording:
+        return self.children.setdefault((path_1, path_2), Recording())
+
+    def close(self) -> None:
+        self.closed = True
+
+
+MIB = 1024**2
+SIZES = {f"small/{number:03}": 100 + number for number in range(200)} | {"large": 12 * MIB}
+
+
+class TestCallbacksOfManyFiles:
+    """As fsspec has it: the size is the number of files, one step for each, and a child with the bytes of each."""
+
+    @pytest.fixture
+    def big_tree(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "many"
+        (folder / "small").mkdir(parents=True)
+        for name, size in SIZES.items():
+            (folder / name).write_bytes(os.urandom(size))
+        return folder
+
+    def assert_complete(self, callback: Recording) -> None:
+        assert (callback.size, callback.value) == (len(SIZES), len(SIZES))
+        assert callback.steps == [1] * len(SIZES)
+        sizes = sorted((child.size, child.value) for child in callback.children.values())
+        assert sizes == sorted((size, size) for size in SIZES.values())
+        assert all(child.closed for child in callback.children.values())
+
+    def test_put_copy_and_get(self, fs: LakehouseFileSystem, s3: S3Client, bucket: str, big_tree: Path, tmp_path: Path) -> None:
+        wanted = read_tree(big_tree)
+        up, down = Recording(), Recording()
+        fs.put(f"{big_tree}/", f"{bucket}/up/", recursive=True, callback=up)
+        self.assert_complete(up)
+        assert (str(big_tree / "large"), f"{bucket}/up/large") in up.children
+        fs.copy(f"{bucket}/up/", f"{bucket}/again/", recursive=True)
+        assert read_prefix(s3, bucket, "again/") == wanted
+        fs.get(f"{bucket}/again/", f"{tmp_path}/down/", recursive=True, callback=down)
+        self.assert_complete(down)
+        assert read_tree(tmp_path / "down") == wanted
+
+    def test_a_bar_of_tqdm(self, fs: LakehouseFileSystem, bucket: str, big_tree: Path) -> None:
+        log = io.StringIO()
+        with TqdmCallback(tqdm_kwargs={"file": log, "mininterval": 0}) as callback:
+            fs.put(f"{big_tree}/", f"{bucket}/up/", recursive=True, callback=callback)
+            assert (callback.tqdm.n, callback.tqdm.total) == (len(SIZES), len(SIZES))
+        assert "201/201" in log.getvalue()
+
+    def test_one_that_fails_is_counted_and_has_no_child(
+        self, fs: LakehouseFileSystem, s3: S3Client, bucket: str, big_tree: Path
+    ) -> None:
+        targets = [f"{bucket}/up/{name}" for name in SIZES]
+        targets[7] = f"{bucket}/up//impossible"
+        callback = Recording()
+        with pytest.raises(TransferError, match="1 of 201"):
+            fs.put([str(big_tree / name) for name in SIZES], targets, callback=callback)
+        assert (callback.size, callback.value) == (len(SIZES), len(SIZES))
+        assert len(callback.children) == len(SIZES) - 1
+        assert len(read_prefix(s3, bucket, "up/")) == len(SIZES) - 1
+
+    def test_a_large_file_alone_tells_its_child_as_it_moves(self, minio: MinioServer, bucket: str, big_tree: Path) -> None:
+        limits = {"part_size_mib": 5, "max_bytes_per_s": 12 * MIB}
+        fs = LakehouseFileSystem(load_settings(storage=minio.profile, transfer=limits))
+        callback = Recording()
+        fs.put(str(big_tree / "large"), f"{bucket}/large", callback=callback)
+        (child,) = callback.children.values()
+        assert (callback.size, callback.value, child.size, child.value) == (1, 1, 12 * MIB, 12 * MIB)
+        assert len(child.steps) > 2
+
+    def test_a_failure_between_one_pair_of_buckets_leaves_the_others_alone(
+        self, fs: LakehouseFileSystem, s3: S3Client, bucket: str
+    ) -> None:
+        s3.ensure_bucket(f"{bucket}-2")
+        for name in (bucket, f"{bucket}-2"):
+            s3.put_bytes(name, "k", b"x")
+        with pytest.raises(TransferError):
+            fs.copy([f"{bucket}/k", f"{bucket}-2/k"], [f"{bucket}/to//impossible", f"{bucket}/fine"])
+        assert s3.get_bytes(bucket, "fine") == b"x"
 
 
 class TestListings:

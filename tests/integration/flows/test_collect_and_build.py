@@ -109,7 +109,7 @@ def test_a_run_has_a_name_tasks_and_artifacts(
     assert report["collect"]["counts"]["quarantined"] == 1
     assert report["transfers"]["bronze → replica"]["strategy"] == "direct"
     assert report["transfers"]["bronze → replica"]["bytes_through_client"] == 0
-    assert report["transfers"]["archives → bronze"]["strategy"] == "staged"
+    assert report["transfers"]["archives → bronze"]["strategy"] == "streaming"
     assert [step["name"] for step in report["steps"]] == ["discover", "plan", "copy", "verify", "build", "replicate"]
     copied = {info.key: info.etag for info in s3.list_objects(f"{bucket}-replica")}
     assert copied == {info.key: info.etag for info in s3.list_objects(bucket, "bronze/")}

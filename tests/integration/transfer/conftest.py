@@ -58,6 +58,17 @@ def lake(settings: Settings, other_minio: MinioServer, tmp_path: Path) -> Settin
     )
 
 
+def through_s5cmd(lake: Settings) -> Settings:
+    """The same settings, with s5cmd for small objects too."""
+    return lake.model_copy(update={"transfer": lake.transfer.model_copy(update={"s5cmd_min_bytes": 0})})
+
+
+@pytest.fixture
+def by_s5cmd(lake: Settings) -> Settings:
+    """As `lake`, with s5cmd for small objects too."""
+    return through_s5cmd(lake)
+
+
 @pytest.fixture
 def fill() -> Callable[..., dict[str, bytes]]:
     """Put objects with their own key as content (`empty` has none)."""

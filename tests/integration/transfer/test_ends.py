@@ -62,12 +62,12 @@ def test_the_second_run_copies_nothing(s3, bucket, second_bucket, other_bucket, 
 
 
 def test_staged_carries_odd_keys_headers_and_hashes_between_servers(
-    s3, other_s3, bucket, other_bucket, lake, odd_keys, fill, contents, tmp_path
+    s3, other_s3, bucket, other_bucket, by_s5cmd, odd_keys, fill, contents, tmp_path
 ):
     expected = fill(s3, bucket, odd_keys)
     s3.put_bytes(bucket, "typed", b"{}", content_type="application/x-own; a=b")
     expected["typed"] = b"{}"
-    report = sync(f"s3://{bucket}", f"lakehouse://other@{other_bucket}/to", lake, strategy="staged")
+    report = sync(f"s3://{bucket}", f"lakehouse://other@{other_bucket}/to", by_s5cmd, strategy="staged")
     report.raise_for_failures()
     assert contents(other_s3, other_bucket, "to/") == expected
     size_bytes = sum(map(len, expected.values()))

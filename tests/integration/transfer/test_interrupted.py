@@ -43,10 +43,23 @@ def many(s3: S3Client, bucket: str) -> list[str]:
     return keys
 
 
-@pytest.mark.parametrize("kind", ["direct", "streaming", "staged", "download", "upload"])
+@pytest.mark.parametrize(
+    ("kind", "through_s5cmd"),
+    [
+        ("direct", False),
+        ("streaming", False),
+        ("staged", False),
+        ("staged", True),
+        ("download", False),
+        ("download", True),
+        ("upload", False),
+        ("upload", True),
+    ],
+)
 def test_cancelled_in_the_middle_it_reports_and_the_next_run_does_the_rest(
-    s3, bucket, second_bucket, other_bucket, many, lake, kind, tmp_path
+    s3, bucket, second_bucket, other_bucket, many, lake, by_s5cmd, kind, through_s5cmd, tmp_path
 ):
+    lake = by_s5cmd if through_s5cmd else lake
     source: object = f"s3://{bucket}"
     if kind == "upload":
         run_transfer(plan_transfer(source, tmp_path / "up", settings=lake), settings=lake).raise_for_failures()
@@ -124,7 +137,7 @@ class TestLargeUploads:
         assert [s3.list_uploads(bucket, key) for key in ("one", "two", "new\nline")] == [[], [], []]
         assert not s5cmd_children()
 
-    def test_interrupted_by_an_exception_they_leave_nothing_either(self, s3, bucket, lake, tree):
+    def test_interrupted_by_an_exception_they_leave_nothing_either(self, s3, bucket, by_s5cmd, tree):
         """As Ctrl-C does it: an exception in the middle of waiting for s5cmd."""
         for name in ("one", "two"):
             (tree / f"small-{name}").write_bytes(b"x")
@@ -135,7 +148,7 @@ class TestLargeUploads:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            run_transfer(plan_transfer(tree, f"s3://{bucket}", settings=lake), settings=lake, observer=interrupt)
+            run_transfer(plan_transfer(tree, f"s3://{bucket}", settings=by_s5cmd), settings=by_s5cmd, observer=interrupt)
         assert [s3.list_uploads(bucket, key) for key in ("one", "two")] == [[], []]
         assert not s5cmd_children()
 
@@ -164,9 +177,19 @@ def start(source: str, target: str, lake: Settings, strategy: str = "auto", **li
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("kind", ["direct", "streaming", "staged", "download"])
-def test_killed_in_the_middle_s5cmd_ends_by_itself_and_the_same_call_finishes_the_rest(
-    s3, other_s3, bucket, second_bucket, other_bucket, many, lake, kind, tmp_path
+@pytest.mark.parametrize(
+    ("kind", "through_s5cmd"),
+    [
+        ("direct", False),
+        ("streaming", False),
+        ("staged", False),
+        ("staged", True),
+        ("download", False),
+        ("download", True),
+    ],
+)
+def test_killed_in_the_middle_its_processes_end_and_the_same_call_finishes_the_rest(
+    s3, other_s3, bucket, second_bucket, other_bucket, many, lake, kind, through_s5cmd, tmp_path
 ):
     source = f"s3://{bucket}"
     target = {
@@ -182,7 +205,9 @@ def test_killed_in_the_middle_s5cmd_ends_by_itself_and_the_same_call_finishes_th
         client, name = (s3, second_bucket) if kind == "direct" else (other_s3, other_bucket)
         return sum(1 for _ in client.list_objects(name))
 
-    process = start(source, target, lake, "staged" if kind == "staged" else "auto")
+    process = start(
+        source, target, lake, "staged" if kind == "staged" else "auto", **({"s5cmd_min_bytes": 0} if through_s5cmd else {})
+    )
     wait_until(arrived, 60)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)

@@ -88,8 +88,9 @@ def test_secrets_are_in_no_argument_and_the_environment_is_a_small_one(s3, bucke
     monkeypatch.setenv("SOME_TOKEN", "token-of-somebody")
     process = S5cmdProcess(find_s5cmd(), s3.profile, workers=1, retries=1)
     try:
+        while not (environment := Path(f"/proc/{process.pid}/environ").read_bytes().decode()):  # the program is being loaded
+            time.sleep(0.01)
         arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
-        environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode()
     finally:
         process.kill()
     access_key, secret_key = s3.profile.credentials()
@@ -197,23 +198,23 @@ class TestWhenS5cmdMisbehaves:
         assert (outcome.status, "by path only" in outcome.reason) == (Status.REFUSED, True)
 
 
-def test_after_a_run_no_process_is_left(s3, bucket, lake, fill, tmp_path):
+def test_after_a_run_no_process_is_left(s3, bucket, by_s5cmd, fill, tmp_path):
     fill(s3, bucket, ["a", "b"])
     rows = [PlannedObject(key, key, f"{tmp_path}/{key}", 12) for key in "ab"]
-    report = run_transfer(TransferPlan.from_rows(S3Address(bucket), LocalAddress(tmp_path), rows), settings=lake)
+    report = run_transfer(TransferPlan.from_rows(S3Address(bucket), LocalAddress(tmp_path), rows), settings=by_s5cmd)
     report.raise_for_failures()
     assert report.s5cmd_processes == 1
     assert not [child for child in psutil.Process().children() if "s5cmd" in child.name()]
 
 
-def test_a_full_pipe_does_not_stop_it(s3, bucket, lake, tmp_path):
+def test_a_full_pipe_does_not_stop_it(s3, bucket, by_s5cmd, tmp_path):
     """Long names on both sides: more than a pipe holds, in and out, at once."""
     keys = [f"{i:04}/" + "/".join(["'" * 240] * 4) for i in range(300)]
     (tmp_path / "x").write_bytes(b"x")
     rows = [PlannedObject(key, str(tmp_path / "x"), key, 1) for key in keys]
     started_s = time.monotonic()
     report = run_transfer(
-        TransferPlan.from_rows(LocalAddress(tmp_path), S3Address(bucket), rows), settings=lake, cancel=CancelToken()
+        TransferPlan.from_rows(LocalAddress(tmp_path), S3Address(bucket), rows), settings=by_s5cmd, cancel=CancelToken()
     )
     report.raise_for_failures()
     assert {outcome.runner for outcome in report.outcomes} == {"s5cmd"}

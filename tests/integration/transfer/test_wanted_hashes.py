@@ -135,7 +135,7 @@ class TestStagingCap:
         return load_settings(
             storage=lake.storage,
             profiles=lake.profiles,
-            transfer={"staging_dir": lake.transfer.staging_dir, "staging_max_bytes": 1024**2},
+            transfer={"staging_dir": lake.transfer.staging_dir, "staging_max_bytes": 1024**2, "s5cmd_min_bytes": 0},
         )
 
     def test_a_larger_transfer_goes_in_rounds_and_a_larger_object_fails_before_it_starts(

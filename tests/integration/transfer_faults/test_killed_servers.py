@@ -29,8 +29,19 @@ def count_on_disk(server_folder: Path, bucket: str) -> int:
     return sum(1 for _ in (server_folder / "data" / bucket).rglob("xl.meta"))
 
 
-@pytest.mark.parametrize("kind", ["inside", "to it", "from it", "upload", "download"])
-def test_killed_and_restarted_in_mid_copy(victim, there, make_settings, tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "s5cmd_min_bytes"),
+    [
+        ("inside", MIB),
+        ("to it", MIB),
+        ("from it", MIB),
+        ("upload", MIB),
+        ("upload", 0),
+        ("download", MIB),
+        ("download", 0),
+    ],
+)
+def test_killed_and_restarted_in_mid_copy(victim, there, make_settings, tmp_path, kind, s5cmd_min_bytes):
     """`inside`: source and target are the server that dies; `to it` and `from it`: the other one lives on."""
     # s5cmd brings thousands a second, and what it brought shows in batches.
     objects = small_objects(4000 if kind == "download" else 240)
@@ -46,7 +57,7 @@ def test_killed_and_restarted_in_mid_copy(victim, there, make_settings, tmp_path
     else:
         assert isinstance(source, Place)
         expected = source.fill(objects)
-    settings = make_settings(victim.profile, there.profile)
+    settings = make_settings(victim.profile, there.profile, s5cmd_min_bytes=s5cmd_min_bytes)
     from_address, to_address = (end.address if isinstance(end, Place) else end for end in (source, target))
     arrived: list[int] = []
     starters: list[threading.Thread] = []

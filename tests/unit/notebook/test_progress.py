@@ -209,16 +209,16 @@ class TestCell:
 class TestProgress:
     def test_it_finds_out_where_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TERM", "xterm")
-        assert isinstance(observer._choose_sink(io.StringIO(), in_kernel=False), LineSink)
-        assert isinstance(observer._choose_sink(Terminal(), in_kernel=False), TerminalSink)
-        assert isinstance(observer._choose_sink(Terminal(), in_kernel=True), CellSink)
+        assert isinstance(observer._choose_sink(io.StringIO(), kernel=False), LineSink)
+        assert isinstance(observer._choose_sink(Terminal(), kernel=False), TerminalSink)
+        assert isinstance(observer._choose_sink(Terminal(), kernel=True), CellSink)
         monkeypatch.setenv("TERM", "dumb")
-        assert isinstance(observer._choose_sink(Terminal(), in_kernel=False), LineSink)
+        assert isinstance(observer._choose_sink(Terminal(), kernel=False), LineSink)
 
     def test_a_kernel_is_told_from_ipython_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         shells: list[object] = [None, types.SimpleNamespace(), types.SimpleNamespace(kernel=1)]
         monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shells.pop(0)))
-        assert [observer._in_kernel() for _ in range(3)] == [False, False, True]
+        assert [observer.in_kernel() for _ in range(3)] == [False, False, True]
 
     def test_it_never_raises_even_when_nothing_can_be_shown(self) -> None:
         class Closed(io.StringIO):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +23,10 @@ from lakehouse_sdk.transfer import (
     TransferPlan,
     TransferReport,
     plan_transfer,
+    run_transfer,
 )
 from lakehouse_sdk.transfer.ends import resolve_ends
+from lakehouse_sdk.transfer.memory import PeakMemory
 from lakehouse_sdk.transfer.strategies import choose_strategy, plan_fallbacks
 from lakehouse_sdk.uris import LocalAddress, S3Address
 
@@ -68,6 +73,12 @@ class TestPlan:
         assert "&lt;z&gt;" in html
         assert "<z>" not in html
 
+    def test_as_html_it_shows_the_first_twenty_rows_of_what_would_change(self):
+        plan = TransferPlan.from_rows(SOURCE, TARGET, [row(str(number)) for number in range(1234)])
+        assert plan._repr_html_().count("<td>copy</td>") == 20
+        assert "The first 20 of 1,234" in plan._repr_html_()
+        assert "The first" not in self.plan._repr_html_()
+
     def test_an_empty_plan_says_so(self):
         plan = TransferPlan(SOURCE, TARGET, [], note="there is nothing")
         assert plan.summary == "Nothing to do: there is nothing."
@@ -106,13 +117,58 @@ class TestReport:
 
     def test_as_values(self):
         values = json.loads(json.dumps(self.bad.to_dict()))
-        assert values["objects"] == {"done": 0, "skipped": 0, "conflict": 1, "failed": 8, "cancelled": 0}
+        assert values["objects"] == {"done": 0, "deleted": 0, "skipped": 0, "conflict": 1, "failed": 8, "cancelled": 0}
         assert len(values["failures"]) == 9
         assert list(self.good.to_pandas()["status"]) == ["done", "skipped"]
 
     def test_as_html(self):
         assert "because" in self.good._repr_html_()
         assert "denied" in self.bad._repr_html_()
+
+    def test_as_html_it_shows_the_first_twenty_failures_as_text_and_counts_the_rest(self):
+        outcomes = [Outcome(row(f"<b>{number}</b>"), Status.FAILED, "<script>denied</script>") for number in range(27)]
+        page = report(*outcomes)._repr_html_()
+        assert page.count("&lt;script&gt;denied") == 20
+        assert "<script>" not in page
+        assert "<b>1</b>" not in page
+        assert "… and 7 more" in page
+
+    def test_as_html_it_shows_what_it_took(self):
+        full = replace(
+            self.good,
+            seconds=2.0,
+            bytes_copied=3 * 1024**2,
+            bytes_through_client=1024,
+            retries=4,
+            s5cmd_commands=1200,
+            s5cmd_processes=2,
+            s3_requests=30,
+            s3_requests_of_s5cmd=1500,
+            peak_memory_bytes=5 * 1024**2,
+        )
+        shown = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", full._repr_html_())
+        assert dict(shown) == {
+            "done": "1 (3.0 MiB)",
+            "skipped": "1",
+            "not done": "0",
+            "time": "2.0 s",
+            "throughput": "1.5 MiB/s",
+            "strategy": "direct: because",
+            "through this machine": "1.0 KiB",
+            "tried again": "4",
+            "client commands": "1,200 in 2 s5cmd processes",
+            "S3 requests": "30 own, 1,500 of s5cmd",
+            "peak memory": "5.0 MiB",
+        }
+        assert full.bytes_per_s == 1.5 * 1024**2
+        assert full.to_dict()["bytes_per_s"] == 1.5 * 1024**2
+        assert full.to_dict()["peak_memory_bytes"] == 5 * 1024**2
+
+    def test_deleted_objects_are_told(self):
+        gone = report(Outcome(row("x", action=Action.DELETE), Status.DELETED))
+        assert "1 deleted" in gone.summary
+        assert gone.to_dict()["objects"]["deleted"] == 1
+        assert "<dt>deleted</dt><dd>1</dd>" in gone._repr_html_()
 
     def test_nothing_to_do(self):
         assert "nothing to do" in report().summary
@@ -185,3 +241,24 @@ def test_a_token_wakes_who_waits():
     threading.Timer(0.05, token.cancel).start()
     assert token.wait(10)
     assert token.cancelled
+
+
+class TestPeakMemory:
+    def test_what_was_held_for_a_while_is_seen_and_what_was_held_before_is_not(self):
+        with PeakMemory() as before:
+            time.sleep(0.2)
+        with PeakMemory() as memory:
+            held = b"x" * (96 * 1024**2)
+            time.sleep(0.4)
+            del held
+        with PeakMemory() as after:
+            time.sleep(0.2)
+        assert memory.peak_bytes - before.peak_bytes > 90 * 1024**2
+        assert memory.peak_bytes - after.peak_bytes > 60 * 1024**2
+
+    def test_a_run_tells_it(self, tmp_path):
+        (tmp_path / "from").mkdir()
+        (tmp_path / "from" / "x").write_bytes(b"x")
+        settings = load_settings()
+        plan = plan_transfer(str(tmp_path / "from"), str(tmp_path / "to"), settings=settings)
+        assert 10 * 1024**2 < run_transfer(plan, settings=settings).peak_memory_bytes < 4 * 1024**3
