@@ -168,7 +168,8 @@ def sync(
         )
     with made:
         _check_deletes(made)
-        report = _run(made, strategy=strategy, verify=verify, manifest=manifest, as_json=as_json)
+        rest = "the same command does the rest"
+        report = _run(made, strategy=strategy, verify=verify, manifest=manifest, rest=rest, as_json=as_json)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -208,7 +209,8 @@ def cp(
     observer = progress(quiet=as_json)
     lake = connect(observer=observer)
     plans = plan_copies(sources, target, settings=lake.settings, recursive=recursive, observer=observer)
-    reports = [_run(made, strategy=strategy, verify=verify, manifest=False, as_json=as_json) for made in plans]
+    rest = "`lakehouse cp` again copies all of it, `lakehouse sync` only the rest of a folder"
+    reports = [_run(made, strategy=strategy, verify=verify, manifest=False, rest=rest, as_json=as_json) for made in plans]
     if not all(report.ok for report in reports):
         raise typer.Exit(1)
 
@@ -277,8 +279,8 @@ def _check_deletes(made: TransferPlan) -> None:
         )
 
 
-def _run(made: TransferPlan, *, strategy: Strategy, verify: Verify, manifest: bool, as_json: bool) -> TransferReport:
-    """Run a plan to its end and print the report.
+def _run(made: TransferPlan, *, strategy: Strategy, verify: Verify, manifest: bool, rest: str, as_json: bool) -> TransferReport:
+    """Run a plan to its end and print the report; `rest` says how to go on where it is stopped.
 
     Raises:
         StoppedError: A signal ended it before; what it did is printed all the same.
@@ -287,8 +289,10 @@ def _run(made: TransferPlan, *, strategy: Strategy, verify: Verify, manifest: bo
     if as_json:
         _print_outcomes(report)
     if signal_code and report.cancelled:
-        raise StoppedError(_describe_stop(made, report), signal_code)
+        raise StoppedError(f"{_describe_stop(made, report)}; {rest}.", signal_code)
     if not as_json:
+        if made.note:
+            print(made.summary)
         _print_report(report)
     return report
 
@@ -297,7 +301,7 @@ def _describe_stop(made: TransferPlan, report: TransferReport) -> str:
     done = report.count(Status.DONE)
     return (
         f"{format_count(done)} of {format_count(made.totals.copy_objects)} objects ({format_bytes(report.bytes_copied)} of "
-        f"{format_bytes(made.totals.copy_bytes)}) were copied and nothing is left half-done; the same command does the rest."
+        f"{format_bytes(made.totals.copy_bytes)}) were copied, and nothing is left half-done"
     )
 
 

