@@ -32,7 +32,8 @@ class TransferReport:
         seconds: Wall time of the run, planning not included.
         bytes_copied: Size of the objects that are `done`.
         bytes_through_client: Bytes that crossed this machine's network: 0 for a server-side copy, once the size for an
-            upload or download, twice (in, then out) between two servers. Failed objects count as far as they are known to have moved.
+            upload or download, twice (in, then out) between two servers. Failed objects count as far as they are known to
+            have moved.
         s5cmd_processes: s5cmd processes started.
         s5cmd_commands: Lines handed to them.
         s3_requests: Requests this process sent itself, retries included.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.hashing import READ_BYTES
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners.protocol import Outcomes
+from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_change
 
 
 class FileRunner:
@@ -42,7 +41,7 @@ class FileRunner:
         progress = partial.begin(row)
         with open(row.source_key, "rb", buffering=0) as source, open(row.target_key, "wb", buffering=0) as target:  # noqa: PTH123
             before = os.fstat(source.fileno())
-            if reason := _find_change(row, before):
+            if reason := find_change(row, before):
                 return Outcome(row, Status.FAILED, reason, self.name)
             while count := source.readinto(block):
                 if self._context.is_stopped():
@@ -56,12 +55,3 @@ class FileRunner:
                 return Outcome(row, Status.FAILED, "changed while it was copied", self.name)
             os.fchmod(target.fileno(), before.st_mode & 0o777)
         return Outcome(row, Status.DONE, runner=self.name, sha256=digest.hexdigest())
-
-
-def _find_change(row: PlannedObject, status: os.stat_result) -> str:
-    """What is not as planned; empty where all is."""
-    if status.st_size != row.size_bytes:
-        return f"changed since it was planned: {status.st_size:,} bytes, planned were {row.size_bytes:,}"
-    if row.last_modified is not None and datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC) != row.last_modified:
-        return "changed since it was planned: its time is another"
-    return ""

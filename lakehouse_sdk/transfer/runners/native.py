@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import os
 from collections.abc import Callable, Iterable
 from functools import partial
 from io import FileIO
@@ -19,7 +20,7 @@ from lakehouse_sdk.transfer.hashing import hash_file
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.partial import ObjectProgress
 from lakehouse_sdk.transfer.runners.lifeline import CancelledError, Lifeline
-from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_mismatch
+from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_change, find_mismatch
 from lakehouse_sdk.transfer.runners.server_side import ServerSideCopy
 from lakehouse_sdk.transfer.runners.workers import Workers
 
@@ -81,9 +82,11 @@ class NativeRunner:
         if row.size_bytes > _MAX_SINGLE_BYTES:
             return Outcome(row, Status.REFUSED, "larger than the 5 GiB that one PutObject carries", self.name)
         with _WatchedFile(row.source_key, self._check_running) as file:
+            if reason := find_change(row, os.fstat(file.fileno())):
+                return Outcome(row, Status.FAILED, reason, self.name)
             size_bytes, actual = hash_file(file)
             if size_bytes != row.size_bytes:
-                return Outcome(row, Status.FAILED, f"changed since it was planned: {size_bytes:,} bytes", self.name)
+                return Outcome(row, Status.FAILED, f"changed while it was read: {size_bytes:,} bytes", self.name)
             if mismatch := find_mismatch(row, actual):
                 return Outcome(row, Status.FAILED, mismatch, self.name, sha256=actual)
             headers = self._leg.headers.get(row.target_key) or _guess_headers(row.target_key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -94,3 +96,12 @@ def find_mismatch(row: PlannedObject, actual: str) -> str:
     if row.sha256 is None or row.sha256 == actual:
         return ""
     return f"SHA-256 is {actual}, wanted is {row.sha256}: not published"
+
+
+def find_change(row: PlannedObject, status: os.stat_result) -> str:
+    """Why the file of a local source is not what was planned; empty where it is."""
+    if status.st_size != row.size_bytes:
+        return f"changed since it was planned: {status.st_size:,} bytes, planned were {row.size_bytes:,}"
+    if row.last_modified is not None and datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC) != row.last_modified:
+        return "changed since it was planned: its time is another"
+    return ""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.storage import CopyResult, S3Client
-from lakehouse_sdk.transfer import PlannedObject, Status, TransferPlan, run_transfer
+from lakehouse_sdk.transfer import PlannedObject, Status, TransferPlan, plan_transfer, run_transfer
+from lakehouse_sdk.transfer.runners.s5cmd.process import S5cmdProcess
 from lakehouse_sdk.transfer.staging import StagingFolder
 from lakehouse_sdk.uris import LocalAddress, S3Address
 
@@ -127,6 +129,39 @@ class TestSourceThatChangedSinceThePlan:
         rows = [PlannedObject(name, str(tmp_path / name), name, 3) for name in ("x", "x\n")]
         report = run_transfer(TransferPlan.from_rows(LocalAddress(tmp_path), S3Address(bucket), rows), settings=lake)
         assert report.count(Status.FAILED) == 2
+
+    @pytest.mark.parametrize("change", ["touched", "gone"])
+    def test_a_local_file_of_the_same_size(self, s3, bucket, lake, by_s5cmd, tmp_path, change):
+        for settings, name in ((lake, "own"), (by_s5cmd, "s5cmd")):
+            path = tmp_path / name / "x"
+            path.parent.mkdir()
+            path.write_bytes(b"123")
+            plan = plan_transfer(path.parent, f"s3://{bucket}/{name}", settings=settings)
+            path.unlink()
+            if change == "touched":
+                path.write_bytes(b"456")
+                os.utime(path, (5000, 5000))
+            (failure,) = run_transfer(plan, settings=settings).failures
+            assert failure.status is Status.FAILED, failure
+            assert "changed" in failure.reason or "No such file" in failure.reason
+        assert list(s3.list_objects(bucket)) == []
+
+    def test_a_local_file_that_changes_while_s5cmd_reads_it(self, s3, bucket, by_s5cmd, tmp_path, monkeypatch):
+        path = tmp_path / "tree" / "x"
+        path.parent.mkdir()
+        path.write_bytes(b"123")
+        plan = plan_transfer(path.parent, f"s3://{bucket}", settings=by_s5cmd)
+        feed = S5cmdProcess.feed
+
+        def change_and_feed(self, line):
+            path.write_bytes(b"456")
+            os.utime(path, (5000, 5000))
+            feed(self, line)
+
+        monkeypatch.setattr(S5cmdProcess, "feed", change_and_feed)
+        (failure,) = run_transfer(plan, settings=by_s5cmd).failures
+        assert (failure.status, failure.runner) == (Status.FAILED, "s5cmd")
+        assert "its time is another" in failure.reason
 
 
 class TestStagingCap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -9,7 +10,7 @@ from contextlib import suppress
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes
+from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_change
 from lakehouse_sdk.transfer.runners.s5cmd.lines import (
     Answer,
     Lines,
@@ -91,7 +92,7 @@ class S5cmdRunner:
                 if self._process is not None:
                     self._process.finish()
                 return refused, False
-            reason = self._gone or find_refusal(row, self._leg) or self._feed(row)
+            reason = self._gone or find_refusal(row, self._leg) or self._find_change(row) or self._feed(row)
             if reason:
                 refused.append(Outcome(row, Status.REFUSED, reason, self.name, attempts=0))
                 if len(refused) >= window:
@@ -145,10 +146,21 @@ class S5cmdRunner:
             self._unreachable = 0
             if self._leg.direction is not Direction.COPY:
                 self._context.count_bytes(row.size_bytes)
+            if change := self._find_change(row):
+                return Outcome(row, Status.FAILED, change, self.name)
             return Outcome(row, Status.DONE, "", self.name)
         self._unreachable = self._unreachable + 1 if is_unreachable(answer.error) else 0
         status = Status.FAILED if is_final(answer.error) else Status.REFUSED
         return Outcome(row, status, shorten(answer.error), self.name)
+
+    def _find_change(self, row: PlannedObject) -> str:
+        """Why the file that s5cmd is to read, or has read, is not the planned one; empty where it is, or where none is read."""
+        if self._leg.direction is not Direction.UPLOAD:
+            return ""
+        try:
+            return find_change(row, os.stat(row.source_key))  # noqa: PTH116 (twice for each object)
+        except OSError as error:
+            return f"changed since it was planned: {error.strerror}"
 
     def _stop(self) -> Iterator[Outcome]:
         begun = list(self._outstanding.values())
