@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
@@ -36,12 +37,19 @@ def exchange(other_minio: MinioServer) -> MinioServer:
     return other_minio
 
 
+@pytest.fixture
+def empty_minio(tmp_path: Path) -> Iterator[MinioServer]:
+    """A server for one page: two pages may make a bucket of the same name."""
+    with MinioServer(tmp_path / "minio") as server:
+        yield server
+
+
 @pytest.mark.parametrize("page", list_pages("python"), ids=lambda page: page.name)
 def test_python_of_a_page_runs_from_top_to_bottom(
-    page: Path, exchange: MinioServer, minio: MinioServer, tmp_path: Path
+    page: Path, exchange: MinioServer, empty_minio: MinioServer, tmp_path: Path
 ) -> None:
     """As a reader would run it, only that the exchange is on this machine."""
-    access_key, secret_key = minio.profile.credentials()
+    access_key, secret_key = empty_minio.profile.credentials()
     text = page.read_text(encoding="utf-8")
     env = {
         "LAKEHOUSE_ARCHIVES__BINANCE__ENDPOINT_URL": exchange.endpoint_url,
@@ -50,7 +58,7 @@ def test_python_of_a_page_runs_from_top_to_bottom(
     }
     if "lakehouse_sdk.local(" not in text:
         env |= {
-            "LAKEHOUSE_STORAGE__ENDPOINT_URL": minio.endpoint_url,
+            "LAKEHOUSE_STORAGE__ENDPOINT_URL": empty_minio.endpoint_url,
             "LAKEHOUSE_STORAGE__ACCESS_KEY": access_key,
             "LAKEHOUSE_STORAGE__SECRET_KEY": secret_key,
             "LAKEHOUSE_LAKE__BUCKET": f"page-{page.stem}",
