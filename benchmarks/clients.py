@@ -12,6 +12,7 @@ from trees import Site
 
 PROGRAMS = Path(__file__).parent / "programs"
 OURS = "lakehouse"
+BY_S5CMD, BY_OWN_REQUESTS = f"{OURS}, all by s5cmd", f"{OURS}, all by own requests"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Client:
 
 def list_clients(peers: Mapping[str, Path]) -> list[Client]:
     """All clients that can run here."""
-    found = [_lakehouse(), _s3fs()]
+    found = [_lakehouse(), *_lakehouse_one_way(), _s3fs()]
     builders = {"s5cmd": _s5cmd, "rclone": _rclone, "mc": _mc, "aws": _aws}
     found += [client for name, build in builders.items() if name in peers for client in build(str(peers[name]))]
     return found
@@ -100,6 +101,17 @@ def _lakehouse() -> Client:
         "plan": lambda job: [[sys.executable, program, "plan", f"lakehouse://{job.source}", f"lakehouse://{job.target}"]],
     }
     return Client(OURS, "", works, env)
+
+
+def _lakehouse_one_way() -> list[Client]:
+    """Files of all sizes by s5cmd, and by own requests: what decides where the border between the two lies."""
+    ours = _lakehouse()
+    works = {name: ours.works[name] for name in ("upload", "download")}
+
+    def fix(least_bytes: int) -> Callable[[Job], dict[str, str]]:
+        return lambda job: {**ours.env(job), "LAKEHOUSE_TRANSFER__S5CMD_MIN_BYTES": str(least_bytes)}
+
+    return [Client(BY_S5CMD, "", works, fix(0)), Client(BY_OWN_REQUESTS, "", works, fix(1 << 60))]
 
 
 def _s3fs() -> Client:

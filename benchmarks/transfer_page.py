@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clients import BY_OWN_REQUESTS, BY_S5CMD, OURS
 from page import describe_machine, replace_section
 
-OURS = "lakehouse"
-ORDER = (OURS, "s5cmd", "s3fs", "aws", "rclone", "mc")
+ORDER = (OURS, BY_S5CMD, BY_OWN_REQUESTS, "s5cmd", "s3fs", "aws", "rclone", "mc")
 SETS = ("small", "medium", "large")
 MIB = 1024**2
 Cases = dict[str, dict[str, dict[str, Any]]]
@@ -55,7 +55,7 @@ Measured {" to ".join(dict.fromkeys((dates[0], dates[-1])))} on {describe_machin
 (load average at the end {known["load"]:.1f}). Median of up to {runs} interleaved runs, each a fresh process into a fresh
 bucket or folder, with two MinIO servers on loopback of the same machine: the servers' own work is in every figure. {summary}
 
-Data: {trees}. A cell is wall seconds (peak memory of all processes in MiB, S3 requests counted by the servers).
+Data: {trees}. A cell is wall seconds (the client's CPU seconds, peak memory of all its processes in MiB, S3 requests counted by the servers).
 Clients: {versions}; rclone with 32 transfers and 32 checkers, the others as they come.
 
 {render_tables(cases)}
@@ -249,7 +249,7 @@ def render_slower(cases: Cases) -> str:
         if ours is None or "|" not in case or case.startswith(("requests", "million", "own cost")):
             continue
         for name, entry in by_client.items():
-            if name != OURS and entry["wall_s"] < ours["wall_s"]:
+            if not name.startswith(OURS) and entry["wall_s"] < ours["wall_s"]:
                 times = ours["wall_s"] / entry["wall_s"]
                 work, _, tree = case.partition(" | ")
                 found.append(
@@ -260,7 +260,9 @@ def render_slower(cases: Cases) -> str:
 
 
 def cell(entry: dict[str, Any] | None) -> str:
-    return "" if entry is None else f"{entry['wall_s']:.2f} ({entry['peak_bytes'] / MIB:.0f}, {entry['requests']:,})"
+    if entry is None:
+        return ""
+    return f"{entry['wall_s']:.2f} ({entry['cpu_s']:.1f}, {entry['peak_bytes'] / MIB:.0f}, {entry['requests']:,})"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -100,8 +100,8 @@ class TransferSettings(_Group):
     part_size_mib: int = Field(default=50, ge=5, le=5120)
     """Part size of multipart uploads, MiB; the specification's default, and s5cmd's."""
     s5cmd_min_bytes: int = Field(default=4 * 1024**2, ge=0)
-    """Objects from this size go up and down through s5cmd, smaller ones by own requests; 0: all through s5cmd. A line that
-    s5cmd is given costs it more CPU time than a small object costs here, and a small download twice the requests."""
+    """Objects from this size go up and down through s5cmd, smaller ones by own requests; 0: all through s5cmd. A line
+    costs s5cmd more CPU time than a small object costs here, and a small download twice the requests."""
     max_deletes: int = Field(default=1000, ge=0)
     """Most objects that a sync with deletes may remove, unless the call says otherwise."""
     max_delete_percent: int = Field(default=10, ge=0, le=100)
