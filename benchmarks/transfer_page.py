@@ -55,7 +55,8 @@ Measured {" to ".join(dict.fromkeys((dates[0], dates[-1])))} on {describe_machin
 (load average at the end {known["load"]:.1f}). Median of up to {runs} interleaved runs, each a fresh process into a fresh
 bucket or folder, with two MinIO servers on loopback of the same machine: the servers' own work is in every figure. {summary}
 
-Data: {trees}. A cell is wall seconds (the client's CPU seconds, peak memory of all its processes in MiB, S3 requests counted by the servers).
+Data: {trees}. A cell is wall seconds (the client's
+CPU seconds, peak memory of all its processes in MiB, S3 requests counted by the servers).
 Clients: {versions}; rclone with 32 transfers and 32 checkers, the others as they come.
 
 {render_tables(cases)}
