@@ -12,7 +12,7 @@ from trees import Site
 
 PROGRAMS = Path(__file__).parent / "programs"
 OURS = "lakehouse"
-BY_S5CMD, BY_OWN_REQUESTS = f"{OURS}, all by s5cmd", f"{OURS}, all by own requests"
+BY_S5CMD, BY_OWN_REQUESTS = f"{OURS} by s5cmd", f"{OURS} by own requests"
 
 
 @dataclass(frozen=True)

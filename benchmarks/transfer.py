@@ -218,6 +218,7 @@ def main() -> int:
             else:
                 for name in ["keys"] if work == "nothing to do" else (options.tree or ["small", "medium", "large"]):
                     bench.measure(work, bench.trees[name])
+                    save(bench, options)
             save(bench, options)
     if not options.quick:
         transfer_page.write(RESULTS)

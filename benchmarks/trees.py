@@ -153,7 +153,9 @@ class Site:
 
 def content(key: str, tree: Tree, seed: int) -> bytes:
     """Bytes that differ from object to object and cannot be compressed."""
-    return random.Random(hashlib.sha256(f"{seed}{key}".encode()).digest()).randbytes(tree.object_bytes)
+    numbers = random.Random(hashlib.sha256(f"{seed}{key}".encode()).digest())
+    blocks = (numbers.randbytes(min(MIB, tree.object_bytes - start)) for start in range(0, tree.object_bytes, MIB))
+    return b"".join(blocks)
 
 
 def write_folder(folder: Path, tree: Tree) -> None:
