@@ -51,6 +51,11 @@ class ObjectDescription:
     headers: Mapping[str, str]
     encryption: Mapping[str, str]
 
+    @property
+    def has_opaque_etag(self) -> bool:
+        """True where the ETag looks like an MD5 and says nothing of the bytes: under SSE-KMS (S3's description of Object)."""
+        return self.encryption.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:

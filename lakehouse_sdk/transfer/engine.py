@@ -149,11 +149,11 @@ def _copy(rows: Iterable[PlannedObject], travel: FallbackRun, progress: _Progres
 
 
 def _verify(moved: list[Outcome], ends: Ends, mode: VerifyMode, context: RunContext, progress: _Progress) -> list[Outcome]:
-    verified = moved
+    verified, prover = moved, Prover(ends.source, ends.target, context)
     if ends.target.profile is not None:
         client: S3Client = context.client(ends.target.profile)
-        verified = list(verify_s3(client, ends.target.bucket, moved))
-    verified = list(prove_outcomes(Prover(ends.source, ends.target, context), verified, mode))
+        verified = list(verify_s3(client, ends.target.bucket, moved, prover.etags_tell))
+    verified = list(prove_outcomes(prover, verified, mode))
     for before, after in zip(moved, verified, strict=True):
         if after is not before and after.status is Status.FAILED:
             progress.fail(after)

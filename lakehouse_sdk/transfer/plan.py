@@ -49,11 +49,15 @@ class Entry(NamedTuple):
 
 
 class Undecided(NamedTuple):
-    """A pair of which size and ETags do not tell whether it is the same; `decide_by_hash` does, once hashes are known."""
+    """A pair of which size and ETags do not tell whether it is the same; `decide_by_hash` does, once hashes are known.
+
+    Where `etags_differ`, both ETags are MD5s or look like it; if they are, `decide_by_etags` is right.
+    """
 
     entry: Entry
     existing: Entry
     target_key: str
+    etags_differ: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +150,14 @@ def is_marker(entry: Entry) -> bool:
     return not entry.size_bytes and entry.name.endswith("/")
 
 
+def decide_by_etags(pair: Undecided) -> PlannedObject:
+    """The row of a pair whose ETags differ and are MD5s."""
+    return _row(pair.entry, pair.target_key, Action.COPY, "same size, other MD5")
+
+
 def decide_by_hash(pair: Undecided, ours: str | None, theirs: str | None, rules: PlanRules) -> PlannedObject | None:
     """The row of an undecided pair by SHA-256 (hex, None where there is none); None where it is only counted."""
-    entry, existing, target_key = pair
+    entry, existing, target_key, _ = pair
     if ours and theirs:
         if ours == theirs:
             return _skip(entry, target_key, "same size and SHA-256", rules)
@@ -172,7 +181,8 @@ def _compare(entry: Entry, existing: Entry, target_key: str, rules: PlanRules) -
         if same:
             return _skip(entry, target_key, "same size and ETag", rules)
         if same is False:
-            return _row(entry, target_key, Action.COPY, "same size, other MD5")
+            pair = Undecided(entry, existing, target_key, etags_differ=True)
+            return pair if rules.hashes else decide_by_etags(pair)
     if rules.compare != "size-time" and rules.hashes:
         return Undecided(entry, existing, target_key)
     return _compare_times(entry, existing, target_key, rules)

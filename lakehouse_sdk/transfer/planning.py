@@ -31,11 +31,13 @@ from lakehouse_sdk.transfer.plan import (
     PlannedItems,
     PlanRules,
     Undecided,
+    decide_by_etags,
     decide_by_hash,
     is_marker,
     plan_to_folder,
     plan_to_s3,
 )
+from lakehouse_sdk.transfer.proof import Prover
 from lakehouse_sdk.transfer.selection import SELECT_ALL, Selection
 from lakehouse_sdk.uris import Address
 
@@ -176,10 +178,17 @@ class _Planner:
         """Rows, in order; hashes of undecided pairs are asked for a few at once."""
         with ExitStack() as stack:
             pool: list[ThreadPoolExecutor] = []  # most plans need none
+            prover = Prover(self.ends.source, self.ends.target, self.context)
+            etags_tell: list[bool] = []  # the first pair that differs speaks for all: a bucket has one setting
 
             def decide(item: PlannedObject | Undecided) -> PlannedObject | Future[PlannedObject | None] | None:
                 if isinstance(item, PlannedObject):
                     return item
+                if item.etags_differ:
+                    if not etags_tell:
+                        etags_tell.append(prover.etags_tell(item.entry.key, item.existing.key))
+                    if etags_tell[0]:
+                        return decide_by_etags(item)
                 if not pool:
                     pool.append(stack.enter_context(ThreadPoolExecutor(_HASHES_AT_ONCE, thread_name_prefix="lakehouse-hash")))
                 return pool[0].submit(self._decide, item, rules)

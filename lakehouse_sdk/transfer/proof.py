@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.storage.uploads import join_etags
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.ends import End
@@ -57,6 +59,7 @@ class Prover:
         self._source = source
         self._target = target
         self._context = context
+        self._opaque = False
 
     @property
     def target_is_folder(self) -> bool:
@@ -74,6 +77,23 @@ class Prover:
         info = self._context.client(self._target.profile).get_info(self._target.bucket, existing.key)
         return existing._replace(size_bytes=info.size_bytes, etag=info.etag)
 
+    def etags_tell(self, source_key: str, target_key: str) -> bool:
+        """False where unequal ETags of two objects say nothing, because one of the two is under SSE-KMS.
+
+        The first such pair speaks for all that come after: a bucket has one setting, and asking costs a request or two.
+        """
+        if not self._opaque:
+            ends = ((self._source, source_key), (self._target, target_key))
+            self._opaque = any(self._is_opaque(end, key) for end, key in ends)
+        return not self._opaque
+
+    def _is_opaque(self, end: End, key: str) -> bool:
+        if end.profile is None:
+            return False
+        with suppress(LakehouseError):  # whoever may list and copy need not be allowed to look
+            return self._context.client(end.profile).get_description(end.bucket, key).has_opaque_etag
+        return False
+
     def compare_listed(self, entry: Entry, existing: Entry, mode: VerifyMode) -> Verdict | None:
         """As `compare`, by what listings tell; None where that does not do."""
         if entry.size_bytes != existing.size_bytes:
@@ -81,7 +101,7 @@ class Prover:
         if mode in {"sha256", "sha256-sample"}:
             return None
         same = compare_etags(entry.etag, existing.etag)
-        return None if same is None else Verdict(same, "etag", entry.etag, existing.etag)
+        return Verdict(same, "etag", entry.etag, existing.etag) if same else None
 
     def compare(self, entry: Entry, existing: Entry, mode: VerifyMode, *, ours: str | None = None) -> Verdict:
         """Whether two objects are the same, by the proof that `mode` asks for; `sha256-sample` counts as `sha256` here.
@@ -100,6 +120,9 @@ class Prover:
         if mode in {"sha256", "sha256-sample"}:
             ours, theirs = ours or self._hash_source(entry), self._read(self._target, existing)
             return Verdict(ours == theirs, "sha256", ours, theirs)
+        differ = compare_etags(entry.etag, existing.etag) is False
+        if differ and self.etags_tell(entry.key, existing.key):
+            return Verdict(same=False, by="etag", ours=entry.etag, theirs=existing.etag)
         if mode == "etag" and (self._source.profile is None) != (self._target.profile is None):
             return self._compare_computed(entry, existing)
         if self._source.profile is not None and self._target.profile is not None:

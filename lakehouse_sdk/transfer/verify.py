@@ -7,7 +7,7 @@ show is asked for one by one, because a server may hold an object that it does n
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,18 +31,26 @@ _PAGE = 1000
 _GATHER_S = 0.2
 
 
-def verify_s3(client: S3Client, bucket: str, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def verify_s3(
+    client: S3Client, bucket: str, outcomes: Iterable[Outcome], etags_tell: Callable[[str, str], bool]
+) -> Iterator[Outcome]:
     """Outcomes of an S3 target as the target confirms them; order is kept.
 
     `done` becomes `failed` where the object is missing, has another size or another MD5. `unknown` becomes `done` where the
     ETag proves it, else `cancelled`. Objects whose ETag or SHA-256 the runner compared already are not asked for again.
+
+    Args:
+        client: The target's server.
+        bucket: The target's bucket.
+        outcomes: As the runners gave them.
+        etags_tell: As `Prover.etags_tell`.
     """
     kept = list(outcomes)
     wanted = {outcome.row.target_key for outcome in kept if _needs_look(outcome)}
     found = find_all(client, bucket, sorted(wanted))
     for outcome in kept:
         key = outcome.row.target_key
-        yield _judge(outcome, found.get(key)) if key in wanted and _needs_look(outcome) else outcome
+        yield _judge(outcome, found.get(key), etags_tell) if key in wanted and _needs_look(outcome) else outcome
 
 
 def confirm_sources(client: S3Client, bucket: str, outcomes: Iterable[Outcome]) -> Generator[Outcome, None, None]:
@@ -142,7 +150,7 @@ def _judge_source(outcome: Outcome, found: ObjectInfo | LakehouseError | None) -
     return replace(outcome, etag=found.etag)
 
 
-def _judge(outcome: Outcome, found: ObjectInfo | LakehouseError | None) -> Outcome:
+def _judge(outcome: Outcome, found: ObjectInfo | LakehouseError | None, etags_tell: Callable[[str, str], bool]) -> Outcome:
     row = outcome.row
     if isinstance(found, LakehouseError):
         return replace(outcome, status=Status.FAILED, reason=f"could not be verified: {found}")
@@ -154,7 +162,7 @@ def _judge(outcome: Outcome, found: ObjectInfo | LakehouseError | None) -> Outco
     if found.size_bytes != row.size_bytes:
         reason = f"the target has {found.size_bytes:,} bytes, planned were {row.size_bytes:,}: changed since it was planned"
         return replace(outcome, status=Status.FAILED, reason=reason)
-    if compare_etags(found.etag, row.etag) is False:
+    if compare_etags(found.etag, row.etag) is False and etags_tell(row.source_key, row.target_key):
         return replace(outcome, status=Status.FAILED, reason=f"the target has MD5 {found.etag}, planned was {row.etag}")
     return outcome
 

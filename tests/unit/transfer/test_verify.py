@@ -38,8 +38,8 @@ class Target:
         return ObjectInfo(key, *self.objects[key], NOW) if key in self.objects else None
 
 
-def verify(target, outcomes):
-    return list(verify_s3(target, "bucket", outcomes))
+def verify(target, outcomes, *, etags_tell=True):
+    return list(verify_s3(target, "bucket", outcomes, lambda source_key, target_key: etags_tell))
 
 
 @pytest.fixture
@@ -48,6 +48,12 @@ def done(planned):
         return Outcome(planned(key, size, etag), status, runner="s5cmd", etag=target_etag)
 
     return make
+
+
+def test_unequal_etags_that_tell_nothing_are_no_failure_and_another_size_is(done):
+    target = Target({"md5": (1, MD5_B), "size": (2, MD5_B)})
+    verified = {o.row.target_key: o.status for o in verify(target, [done("md5"), done("size")], etags_tell=False)}
+    assert verified == {"md5": Status.DONE, "size": Status.FAILED}
 
 
 @pytest.mark.parametrize("count", [3, 30])
