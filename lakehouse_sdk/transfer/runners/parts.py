@@ -14,6 +14,7 @@ _MIN_PART_BYTES = 5 * MIB
 """S3's lower limit; also s5cmd's."""
 _PREFERRED_PART_BYTES = 8 * MIB
 _PREFERRED_PARTS = 1000
+_LEAST_BYTES = 64 * 1024
 
 
 def choose_part_bytes(size_bytes: int, max_part_bytes: int) -> int:
@@ -35,37 +36,58 @@ def keeps_layout(size_bytes: int, first_part_bytes: int, parts: int) -> bool:
 
 
 class Buffers:
-    """Memory for bytes on their way: bounded, and given back to the machine instead of to an allocator that keeps it.
+    """Memory for bytes on their way: bounded, used again and again, and the machine's again with the last reference to this.
+
+    Fresh memory costs more CPU time than it takes to fill it, because the machine hands it out page by page.
 
     Args:
-        limit_bytes: Most bytes that are out at once.
+        limit_bytes: Most bytes that are held at once, in use or waiting to be used again.
         freed: Called when some came back.
     """
 
     def __init__(self, limit_bytes: int, freed: Callable[[], None]) -> None:
         self.limit_bytes = limit_bytes
         self._freed = freed
-        self._used_bytes = 0
+        self._used_bytes = self._idle_bytes = 0
+        self._idle: dict[int, list[memoryview]] = {}
         self._lock = Lock()
 
-    def reserve(self, size_bytes: int) -> bool:
-        """Take part of the limit where that much is left; something larger than the limit has to have all of it."""
+    def take(self, size_bytes: int) -> memoryview | None:
+        """Memory of at least this size, None while too much is out; what is larger than the limit has to have all of it."""
+        capacity = _round_up(size_bytes)
         with self._lock:
-            if self._used_bytes and self._used_bytes + size_bytes > self.limit_bytes:
-                return False
-            self._used_bytes += size_bytes
-            return True
+            if self._used_bytes and self._used_bytes + capacity > self.limit_bytes:
+                return None
+            self._used_bytes += capacity
+            idle = self._idle.get(capacity)
+            if idle:
+                self._idle_bytes -= capacity
+                return idle.pop()
+            while self._idle_bytes and self._used_bytes + self._idle_bytes > self.limit_bytes:
+                self._drop_one()
+        return memoryview(mmap.mmap(-1, capacity))
 
-    def release(self, size_bytes: int) -> None:
-        """Give part of the limit back."""
+    def give(self, block: memoryview) -> None:
+        """Take back what `take` gave; nobody else may hold on to it."""
+        capacity = len(block)
         with self._lock:
-            self._used_bytes -= size_bytes
+            self._used_bytes -= capacity
+            self._idle.setdefault(capacity, []).append(block)
+            self._idle_bytes += capacity
         self._freed()
 
+    def _drop_one(self) -> None:
+        for capacity, blocks in self._idle.items():
+            if blocks:
+                blocks.pop()
+                self._idle_bytes -= capacity
+                return
 
-def allocate(size_bytes: int) -> memoryview:
-    """Memory of this size that the machine has back as soon as nobody holds it."""
-    return memoryview(bytearray(size_bytes) if size_bytes < MIB else mmap.mmap(-1, size_bytes))
+
+def _round_up(size_bytes: int) -> int:
+    """The next power of two or three quarters of one: few sizes, so that memory fits again, and at most a third unused."""
+    upper = 1 << (max(size_bytes, _LEAST_BYTES) - 1).bit_length()
+    return upper * 3 // 4 if size_bytes <= upper * 3 // 4 and upper > _LEAST_BYTES else upper
 
 
 class OrderedHash:
@@ -98,6 +120,14 @@ class OrderedHash:
                 self._next += 1
             self._digest.update(found[0])
             found[1]()
+
+    def abandon(self) -> None:
+        """Let go of the parts that wait for one that will not come."""
+        with self._lock:
+            waiting = list(self._waiting.values())
+            self._waiting.clear()
+        for _, hashed in waiting:
+            hashed()
 
     def hexdigest(self) -> str:
         """The hash of all parts, once all were added and hashed."""

@@ -23,14 +23,12 @@ from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.partial import ObjectProgress
 from lakehouse_sdk.transfer.retry import run_attempts
 from lakehouse_sdk.transfer.runners.lifeline import Lifeline
-from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, allocate, choose_part_bytes, keeps_layout
+from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers
 
 _WHOLE_BYTES = 8 * MIB
 """Objects up to this size are in memory whole and put with one request, which also keeps the ETag of such a one."""
-_LEAST_COST_BYTES = 64 * 1024
-"""What a small object is taken to need: its connections and threads cost more than its bytes."""
 _BLOCK_BYTES = MIB
 _MAX_OPEN = 8
 """Large objects under way at once; their parts share the connections."""
@@ -138,11 +136,11 @@ class StreamRunner:
     def _begin(self, row: PlannedObject) -> bool:
         """Hand out one object; False where it has to wait."""
         if row.size_bytes <= _WHOLE_BYTES:
-            cost = max(_LEAST_COST_BYTES, row.size_bytes)
-            if not self._buffers.reserve(cost):
+            block = self._buffers.take(row.size_bytes)
+            if block is None:
                 return False
             self._under_way[row.target_key] = row
-            self._workers.submit(_Step(row), lambda: self._carry_whole(row, cost))
+            self._workers.submit(_Step(row), lambda: self._carry_whole(row, block))
             return True
         if len(self._large) >= _MAX_OPEN:
             return False
@@ -160,13 +158,14 @@ class StreamRunner:
         index = large.next_part
         first = index * large.part_bytes
         size_bytes = min(large.part_bytes, large.row.size_bytes - first)
-        if not self._buffers.reserve(size_bytes):
+        block = self._buffers.take(size_bytes)
+        if block is None:
             return False
         large.next_part += 1
         large.left += 1
         if large.next_part == large.parts:
             self._ready.popleft()
-        self._workers.submit(_Step(large.row, large), lambda: self._carry_part(large, index, first, size_bytes))
+        self._workers.submit(_Step(large.row, large), lambda: self._carry_part(large, index, first, size_bytes, block))
         return True
 
     def _take(self, step: _Step, done: _Done) -> None:
@@ -191,21 +190,21 @@ class StreamRunner:
     def _discard_if_idle(self, large: _Large) -> None:
         if large.left == 0 and large.problem is not None and self._large.pop(large.row.target_key, None) is not None:
             problem = large.problem
+            large.digest.abandon()
             self._workers.submit(_Step(large.row), lambda: self._discard(large, problem))
 
     # What follows runs in the threads.
 
-    def _carry_whole(self, row: PlannedObject, cost: int) -> _Done:
+    def _carry_whole(self, row: PlannedObject, block: memoryview) -> _Done:
         try:
-            return self._lifeline.carry(row, lambda: self._move_whole(row))
+            return self._lifeline.carry(row, lambda: self._move_whole(row, block[: row.size_bytes]))
         finally:
-            self._buffers.release(cost)
+            self._buffers.give(block)
 
-    def _move_whole(self, row: PlannedObject) -> Outcome:
+    def _move_whole(self, row: PlannedObject, body: memoryview) -> Outcome:
         with self._source.open_stream(self._from, row.source_key, if_match=row.etag or None) as reply:
             description = self._source.describe(self._from, row.source_key, reply.headers)
             self._check_size(row, description)
-            body = allocate(row.size_bytes)
             self._read(reply.readinto, body, self._begin_progress(row))
         sha256 = hashlib.sha256(body).hexdigest()
         if mismatch := find_mismatch(row, sha256):
@@ -264,22 +263,24 @@ class StreamRunner:
                 return first_part_bytes
         return choose_part_bytes(row.size_bytes, self._context.part_bytes)
 
-    def _carry_part(self, large: _Large, index: int, first: int, size_bytes: int) -> _Done:
+    def _carry_part(self, large: _Large, index: int, first: int, size_bytes: int, memory: memoryview) -> _Done:
         """One part down, hashed in its turn, and up; its memory is free when it was hashed and sent."""
-        block = allocate(size_bytes)
-        halves = [None, None]  # list.pop is atomic: the one who takes the last half frees the memory
+        block = memory[:size_bytes]
+        others: list[None] = []  # who else holds the memory: it also waits to be hashed; list.pop is atomic
 
-        def finish_half() -> None:
-            halves.pop()
-            if not halves:
-                self._buffers.release(size_bytes)
+        def let_go() -> None:
+            try:
+                others.pop()
+            except IndexError:
+                self._buffers.give(memory)
 
         def move() -> _Done:
             assert large.upload is not None  # noqa: S101 (set before its first part)
             assert large.progress is not None  # noqa: S101 (as above)
             upload, progress = large.upload, large.progress
             self._retry(lambda: self._fetch(large.row, first, block, progress))
-            large.digest.add(index, block, finish_half)
+            others.append(None)
+            large.digest.add(index, block, let_go)
             etag = self._retry(lambda: self._target.put_part(self._to, upload, index + 1, block, sha256=self._payload))
             self._context.count_bytes(2 * size_bytes)
             progress.add(size_bytes)
@@ -294,7 +295,7 @@ class StreamRunner:
             return go_on
 
         done = self._guard(large, move, attempts=1)
-        finish_half()
+        let_go()
         if isinstance(done, Outcome):
             problem = done
 

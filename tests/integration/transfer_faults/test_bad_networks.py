@@ -12,7 +12,7 @@ import pytest
 from transfer_witness import MIB, check_honest, copy, read_folder, relative_keys
 
 from lakehouse_sdk.testing import Fault, FaultProxy
-from lakehouse_sdk.transfer import plan_transfer, run_transfer
+from lakehouse_sdk.transfer import Status, plan_transfer, run_transfer
 
 
 def bodies() -> dict[str, bytes]:
@@ -85,6 +85,19 @@ def test_bad_connections(here, there, make_settings, tmp_path, kind, name):
         copy(source, target, near).raise_for_failures()
         assert found() == expected
         assert not list((tmp_path / "staging").glob("*"))
+
+
+def test_parts_that_fail_for_good_give_their_memory_back(here, there, make_settings):
+    """More of them than memory holds: were it lost with them, the run would wait for it for ever."""
+    expected = here.fill({f"large{i}": bytes([i]) * (12 * MIB) for i in range(6)})
+    with FaultProxy(here.profile.endpoint_url) as proxy:
+        near = make_settings(proxy.profile(here.profile), there.profile, stream_memory_mib=16, max_attempts=1)
+        plan = plan_transfer(here.address, there.address, settings=near)
+        proxy.cut_all()
+        proxy.script = Fault(end="close", after_bytes=100_000)
+        report = run_transfer(plan, settings=near, strategy="streaming")
+    assert report.count(Status.FAILED) == len(expected)
+    assert there.contents() == {}
 
 
 def _passes(kind: str, fault: Fault) -> bool:
