@@ -73,7 +73,7 @@ def _delete_file(row: PlannedObject, root: str) -> Outcome:
         return Outcome(row, Status.FAILED, f"not deleted: it is not inside {root!r}", _RUNNER)
     try:
         found = Path(path).lstat()
-        if found.st_size != row.size_bytes or _changed_since(row, found.st_mtime):
+        if found.st_size != row.size_bytes or not row.has_time(found.st_mtime):
             return Outcome(row, Status.FAILED, _CHANGED, _RUNNER)
         Path(path).unlink()
     except FileNotFoundError:
@@ -82,10 +82,6 @@ def _delete_file(row: PlannedObject, root: str) -> Outcome:
         return Outcome(row, Status.FAILED, f"not deleted: {error.strerror}", _RUNNER)
     _remove_empty_folders(Path(path).parent, root)
     return Outcome(row, Status.DELETED, "", _RUNNER)
-
-
-def _changed_since(row: PlannedObject, modified_s: float) -> bool:
-    return row.last_modified is not None and abs(row.last_modified.timestamp() - modified_s) > 1e-5
 
 
 def _remove_empty_folders(folder: Path, root: str) -> None:

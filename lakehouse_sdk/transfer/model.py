@@ -65,6 +65,10 @@ class PlannedObject:
     sha256: str | None = None
     last_modified: datetime | None = None
 
+    def has_time(self, modified_s: float) -> bool:
+        """True where a file's time (POSIX seconds) is the planned one, as far as both are exact, or where none was planned."""
+        return self.last_modified is None or abs(self.last_modified.timestamp() - modified_s) < 1e-5
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -102,6 +101,6 @@ def find_change(row: PlannedObject, status: os.stat_result) -> str:
     """Why the file of a local source is not what was planned; empty where it is."""
     if status.st_size != row.size_bytes:
         return f"changed since it was planned: {status.st_size:,} bytes, planned were {row.size_bytes:,}"
-    if row.last_modified is not None and datetime.fromtimestamp(status.st_mtime_ns / 1e9, UTC) != row.last_modified:
+    if not row.has_time(status.st_mtime):
         return "changed since it was planned: its time is another"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -120,9 +121,15 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def fill_up(disk: Path, leave_bytes: int) -> Path:
     """Take the room of a disk; returns the file that takes it."""
     filler = disk / "filler"
-    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, free - leave_bytes))
+        while True:
+            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(1, free - leave_bytes))
+                break
+            except OSError as error:  # the copy took some of it meanwhile
+                if error.errno != errno.ENOSPC:
+                    raise
     return filler
 
 
