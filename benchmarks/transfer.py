@@ -33,7 +33,7 @@ from peers import describe_versions, find_peers
 from trees import FULL, QUICK, Site, Tree, measure_folder, remove_folder, write_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / ".lakehouse" / "benchmarks" / "transfer.json"
+RESULTS = ROOT / "benchmarks" / "results" / "transfer.json"
 WORKS = (
     "one endpoint",
     "traditional",
