@@ -104,19 +104,6 @@ class Reply(io.RawIOBase):
         self._finish()
         return bytes(body)
 
-    def read_exactly(self, view: memoryview) -> None:
-        """Fill `view`, no less.
-
-        Raises:
-            BrokenConnectionError: The body is shorter.
-        """
-        done = 0
-        while done < len(view):
-            count = self.readinto(view[done : done + _READ_BYTES])
-            if not count:
-                raise self._break(None)
-            done += count
-
     def close(self) -> None:
         """Give the connection back, or up where the body was not read to its end."""
         self._end(reusable=False)

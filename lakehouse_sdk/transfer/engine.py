@@ -133,10 +133,8 @@ def _clear_leftovers(plan: TransferPlan, ends: Ends, choice: Choice, context: Ru
     remove_stale(staging_parent(context.settings.staging_dir))
     if ends.target.profile is None:
         remove_stale(Path(ends.target.folder or "/"))
-    if choice.name == "direct" and ends.source.profile is not None and ends.target.profile is not None:
-        wanted = next((row for row in plan.rows(Action.COPY) if row.sha256 is not None), None)
-        if wanted is not None:
-            clear_incoming(context.client(ends.target.profile), ends.target.bucket, plan)
+    elif plan.wants_hashes and choice.name == "direct" and ends.source.profile is not None:
+        clear_incoming(context.client(ends.target.profile), ends.target.bucket, plan)
 
 
 def _copy(rows: Iterable[PlannedObject], travel: FallbackRun, progress: _Progress) -> list[Outcome]:

@@ -41,6 +41,7 @@ class TransferPlan:
         delete_refusal: Why the plan's deletes are not believed, for people; such a plan can be looked at and not be run. Empty
             where it has none or they are within their limit.
         selection: Which objects below the source it is about.
+        wants_hashes: True where a row asks for the SHA-256 of its bytes.
 
     `lake.plan` and `lake.load_plan` make plans that know how their ends are reached and can run.
     """
@@ -74,6 +75,7 @@ class TransferPlan:
         # After the rows: what is counted only is counted while they are made.
         self.counted_skips = skipped or SkipCount()
         self.totals = counts.to_totals(self.counted_skips)
+        self.wants_hashes = counts.wants_hashes
 
     @classmethod
     def from_rows(cls, source: Address, target: Address, rows: Iterable[PlannedObject]) -> Self:
@@ -243,10 +245,12 @@ class _Counts:
     def __init__(self) -> None:
         self._objects = dict.fromkeys(Action, 0)
         self._bytes = dict.fromkeys(Action, 0)
+        self.wants_hashes = False
 
     def add(self, row: PlannedObject) -> None:
         self._objects[row.action] += 1
         self._bytes[row.action] += row.size_bytes
+        self.wants_hashes = self.wants_hashes or row.sha256 is not None
 
     def to_totals(self, skipped: SkipCount) -> PlanTotals:
         objects, sizes = self._objects, self._bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -75,6 +76,8 @@ class TestListingSideBySide:
         for at, _ in enumerate(s3.list_parallel(tree)):
             if at == 1500:
                 break
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("lakehouse-list")]
+        assert sum(1 for _ in s3.list_parallel(tree, "t/small-00")) == 31
 
     def test_its_own_marker_is_left_out(self, s3, tree):
         names = [entry.name for entry in list_s3(s3, tree, "t/big/")]

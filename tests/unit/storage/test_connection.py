@@ -114,6 +114,13 @@ def test_without_a_length_the_body_ends_with_the_connection(serve):
     assert get(pool).read_all() == b"abc"
 
 
+def read_in_pieces(reply):
+    """As transfers do it: into memory of their own, until nothing comes any more."""
+    memory = bytearray(9)
+    while reply.readinto(memory):
+        pass
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -128,7 +135,7 @@ def test_a_body_that_is_cut_is_an_error(serve, script):
         get(pool).read_all()
     _, pool = serve(script)
     with pytest.raises(BrokenConnectionError):
-        get(pool).read_exactly(memoryview(bytearray(9)))
+        read_in_pieces(get(pool))
 
 
 @pytest.mark.parametrize("script", [b"FTP/1 220\r\n", b"HTTP/1.1 200 OK\r\nno header\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b""])
@@ -151,7 +158,7 @@ def test_an_interrupt_ends_waiting_at_once_and_later_requests_work(serve):
     started_s = time.monotonic()
     reply = get(pool)
     with pytest.raises(BrokenConnectionError):
-        reply.read_exactly(memoryview(bytearray(9)))
+        read_in_pieces(reply)
     assert time.monotonic() - started_s < 3
 
 
