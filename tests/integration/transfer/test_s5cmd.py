@@ -11,12 +11,10 @@ import psutil
 import pytest
 
 from lakehouse_sdk.config import TransferSettings
-from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import CancelToken, PlannedObject, Status, TransferPlan, run_transfer
 from lakehouse_sdk.transfer.context import RunContext
 from lakehouse_sdk.transfer.runners import Direction, Leg, S5cmdRunner
 from lakehouse_sdk.transfer.runners.s5cmd import find_s5cmd, program, runner
-from lakehouse_sdk.transfer.runners.s5cmd.lines import Lines
 from lakehouse_sdk.transfer.runners.s5cmd.process import S5cmdProcess
 from lakehouse_sdk.uris import LocalAddress, S3Address
 
@@ -53,37 +51,6 @@ class TestProgramOnPath:
         assert program.find_s5cmd.__wrapped__() is None
 
 
-def copy_by_s5cmd_alone(leg: Leg, rows: list[PlannedObject]) -> None:
-    """Feed rows to s5cmd without asking whether it can carry them out."""
-    process = S5cmdProcess(find_s5cmd(), leg.profile, workers=8, retries=1)
-    lines = Lines(leg, part_size_mib=50)
-    for row in rows:
-        process.feed(lines.write(row)[1])
-    process.finish()
-    while not process.ended:
-        process.receive(1)
-    process.kill()
-
-
-def test_what_s5cmd_copies_wrongly_on_minio_is_just_what_is_refused(s3: S3Client, bucket, second_bucket):
-    """Every ASCII character and some others, each in a key of its own, and beside the space the key that s5cmd makes of it."""
-    characters = [chr(code) for code in range(1, 128) if chr(code) not in "\n/"] + list(
-        "\u0085\u00a0\u00ad\u200b\u2028\ufeffé😀"
-    )
-    keys = [f"{ord(character):x}-a{character}b" for character in characters] + ["20-a+b"]
-    for key in keys:
-        s3.put_bytes(bucket, key, key.encode())
-    leg = Leg(Direction.COPY, s3.profile, bucket, second_bucket)
-    rows = [PlannedObject(key, key, key, len(key.encode())) for key in keys]
-    copy_by_s5cmd_alone(leg, rows)
-    wrong = [
-        key for key in keys if s3.find_info(second_bucket, key) is None or s3.get_bytes(second_bucket, key) != key.encode()
-    ]
-    assert wrong == ["20-a b"]
-    assert s3.get_bytes(second_bucket, "20-a b") == b"20-a+b"  # another object's bytes, and s5cmd says success
-    assert [row.source_key for row in rows if runner.find_refusal(row, leg)] == wrong
-
-
 def test_secrets_are_in_no_argument_and_the_environment_is_a_small_one(s3, bucket, lake, tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "token-of-somebody")
     process = S5cmdProcess(find_s5cmd(), s3.profile, workers=1, retries=1)
@@ -108,9 +75,7 @@ def test_secrets_are_in_no_argument_and_the_environment_is_a_small_one(s3, bucke
 def play(tmp_path, s3):
     """Run rows by a program that plays s5cmd: `body` reads lines from its input, and may `say` that one succeeded."""
 
-    def run(
-        body: str, rows: list[PlannedObject] | None = None, direction: Direction = Direction.COPY
-    ) -> dict[Status, list[str]]:
+    def run(body: str, rows: list[PlannedObject] | None = None) -> dict[Status, list[str]]:
         script = tmp_path / "s5cmd"
         script.write_text(
             f"#!{sys.executable}\nimport sys, json, shlex\n"
@@ -121,8 +86,7 @@ def play(tmp_path, s3):
         script.chmod(0o755)
         rows = rows or [PlannedObject(f"k{i}", f"k{i}", f"k{i}", 1) for i in range(100)]
         with RunContext(TransferSettings(max_concurrent=4)) as context:
-            leg = Leg(direction, s3.profile, "from", "to" if direction is Direction.COPY else "")
-            outcomes = list(S5cmdRunner(leg, context, program=str(script)).run(rows))
+            outcomes = list(S5cmdRunner(Leg(Direction.DOWNLOAD, s3.profile, "from"), context, program=str(script)).run(rows))
         assert sorted(o.row.target_key for o in outcomes) == sorted(row.target_key for row in rows)
         return {status: [o.reason for o in outcomes if o.status is status] for status in {o.status for o in outcomes}}
 
@@ -177,13 +141,14 @@ class TestWhenS5cmdMisbehaves:
     def test_there_is_none(self, play, monkeypatch, s3):
         monkeypatch.setattr(runner, "find_s5cmd", lambda: None)
         with RunContext(TransferSettings()) as context:
-            leg = Leg(Direction.COPY, s3.profile, "from", "to")
-            (outcome,) = S5cmdRunner(leg, context).run([PlannedObject("k", "k", "k", 1)])
+            (outcome,) = S5cmdRunner(Leg(Direction.DOWNLOAD, s3.profile, "from"), context).run(
+                [PlannedObject("k", "k", "k", 1)]
+            )
         assert (outcome.status, "install" in outcome.reason) == (Status.REFUSED, True)
 
     def test_two_rows_that_would_read_the_same_in_an_answer(self, play):
         rows = [PlannedObject("1", "p", "/d /e", 1), PlannedObject("2", "p /d", "/e", 1)]
-        answered = play("for line in sys.stdin: say(line)", rows, Direction.DOWNLOAD)
+        answered = play("for line in sys.stdin: say(line)", rows)
         assert len(answered[Status.DONE]) == 1
         assert "read the same" in answered[Status.REFUSED][0]
 
@@ -194,7 +159,7 @@ class TestWhenS5cmdMisbehaves:
     def test_an_address_that_it_cannot_build(self, s3):
         virtual = s3.profile.model_copy(update={"addressing_style": "virtual"})
         with RunContext(TransferSettings()) as context:
-            (outcome,) = S5cmdRunner(Leg(Direction.COPY, virtual, "from", "to"), context).run([PlannedObject("k", "k", "k", 1)])
+            (outcome,) = S5cmdRunner(Leg(Direction.DOWNLOAD, virtual, "from"), context).run([PlannedObject("k", "k", "k", 1)])
         assert (outcome.status, "by path only" in outcome.reason) == (Status.REFUSED, True)
 
 

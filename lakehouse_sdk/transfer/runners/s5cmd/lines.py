@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakehouse_sdk.transfer.model import PlannedObject
-from lakehouse_sdk.transfer.runners.protocol import Direction, Leg
+from lakehouse_sdk.transfer.runners.protocol import Leg
 
 _FLAGS = {
     "content-type": "--content-type",
@@ -46,8 +46,7 @@ class Answer:
 def find_refusal(row: PlannedObject, leg: Leg) -> str:
     """Why s5cmd cannot carry out a row, empty where it can.
 
-    What it does with the rest was tried on MinIO: it sends the source of a server-side copy with `+` for a space, which names
-    another object, and copies that one where it exists; it takes a trailing slash for a folder; a newline ends its line.
+    What it does with the rest was tried on MinIO: it takes a trailing slash for a folder; a newline ends its line.
     """
     source, target = row.source_key, row.target_key
     if row.sha256 is not None:
@@ -56,8 +55,6 @@ def find_refusal(row: PlannedObject, leg: Leg) -> str:
         return "a newline in the name ends s5cmd's line"
     if target.endswith("/") or source.endswith("/"):
         return "s5cmd takes a name that ends with / for a folder"
-    if leg.direction is Direction.COPY and " " in source:
-        return "s5cmd sends a space in a copy's source as +, which is another key"
     headers = leg.headers.get(target)
     if headers and not headers.keys() <= _FLAGS.keys():
         return "s5cmd would lose headers or metadata: " + ", ".join(sorted(headers.keys() - _FLAGS.keys()))
@@ -68,7 +65,7 @@ class Lines:
     """Writes the lines of one leg.
 
     Args:
-        leg: Which way.
+        leg: Which way, to or from a local folder.
         part_size_mib: Size of parts; larger objects go in several.
     """
 
@@ -76,8 +73,7 @@ class Lines:
         self._headers = leg.headers
         self._source = f"s3://{leg.source_bucket}/" if leg.source_bucket else ""
         self._target = f"s3://{leg.target_bucket}/" if leg.target_bucket else ""
-        option = "--metadata-directive COPY" if leg.direction is Direction.COPY else f"--part-size {part_size_mib}"
-        self._command = f"cp --raw {option} "
+        self._command = f"cp --raw --part-size {part_size_mib} "
 
     def write(self, row: PlannedObject) -> tuple[str, bytes]:
         """What the answer to a row will name, and the line to feed."""

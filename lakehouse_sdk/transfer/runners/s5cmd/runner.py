@@ -33,13 +33,16 @@ _SETTLE_S = 0.2
 
 
 class S5cmdRunner:
-    """Carries out rows by one s5cmd process, started with the first row.
+    """Uploads or downloads rows by one s5cmd process, started with the first row.
+
+    Server-side copies are not for it: on MinIO it sends a space in the source's name as `+`, which names another object; it
+    cannot pin an ETag; and a line costs it more than the request costs us (docs/explanation/transfers.md).
 
     An error that another attempt may get over becomes `refused`, so that the next runner tries; so does all that is left when
     the process ends early or no server answers it.
 
     Args:
-        leg: Which way.
+        leg: Which way, to or from a local folder.
         context: What the run shares.
         program: s5cmd's binary; default: where `find_s5cmd` finds it.
     """
@@ -144,8 +147,7 @@ class S5cmdRunner:
     def _judge(self, row: PlannedObject, answer: Answer) -> Outcome:
         if not answer.error:
             self._unreachable = 0
-            if self._leg.direction is not Direction.COPY:
-                self._context.count_bytes(row.size_bytes)
+            self._context.count_bytes(row.size_bytes)
             if change := self._find_change(row):
                 return Outcome(row, Status.FAILED, change, self.name)
             return Outcome(row, Status.DONE, "", self.name)
@@ -190,8 +192,6 @@ class S5cmdRunner:
 
 def count_requests(size_bytes: int, leg: Leg, part_bytes: int) -> int:
     """S3 requests that s5cmd needs for an object of this size; without retries."""
-    if leg.direction is Direction.COPY:
-        return 1
     parts = max(1, -(-size_bytes // part_bytes))
     if leg.direction is Direction.DOWNLOAD:
         return 1 + parts
