@@ -11,17 +11,19 @@ archives = select_cadence(entry for entry in found if isinstance(entry, ArchiveO
 """
 
 from lakehouse_sdk.archives.cadence import Cadence, select_cadence
-from lakehouse_sdk.archives.checksum import parse_checksum
+from lakehouse_sdk.archives.checksum import ChecksumOutcome, fetch_checksums, parse_checksum
 from lakehouse_sdk.archives.model import (
     ArchiveObject,
     ArchiveQuery,
     Capabilities,
     CheckResult,
+    Container,
     Dataset,
     Frequency,
     Oddity,
+    Series,
 )
-from lakehouse_sdk.archives.protocol import ChecksumOutcome, SourceConnector
+from lakehouse_sdk.archives.protocol import MaterialisedStream, SourceConnector
 from lakehouse_sdk.archives.registry import ConnectorWarning, get_connector, list_connector_names, load_connectors
 
 __all__ = [
@@ -32,10 +34,14 @@ __all__ = [
     "CheckResult",
     "ChecksumOutcome",
     "ConnectorWarning",
+    "Container",
     "Dataset",
     "Frequency",
+    "MaterialisedStream",
     "Oddity",
+    "Series",
     "SourceConnector",
+    "fetch_checksums",
     "get_connector",
     "list_connector_names",
     "load_connectors",

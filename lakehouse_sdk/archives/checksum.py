@@ -1,10 +1,18 @@
-"""Published checksum files; pure."""
+"""Published checksum files."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-from lakehouse_sdk.errors import IntegrityError
+from lakehouse_sdk.archives.model import ArchiveObject
+from lakehouse_sdk.archives.protocol import SourceConnector
+from lakehouse_sdk.errors import ConnectError, IntegrityError, LakehouseError
+from lakehouse_sdk.parallel import map_ordered
+
+ChecksumOutcome = str | LakehouseError | None
+"""The published SHA-256 in lower-case hex, None where none is published, or why it could not be had for this one archive."""
 
 _LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64})(?: \*|\s+)(?P<name>\S.*)")
 _SHOWN = 80
@@ -33,3 +41,27 @@ def parse_checksum(content: bytes, key: str) -> str:
             hint="Report it to the source; the archive cannot be verified.",
         )
     return match["digest"].lower()
+
+
+def fetch_checksums(
+    connector: SourceConnector, archives: Iterable[ArchiveObject]
+) -> Iterator[tuple[ArchiveObject, ChecksumOutcome]]:
+    """The published checksums of many archives, as many at once as the source bears, lazily, in the order given.
+
+    An error that concerns one archive is its outcome; the rest goes on.
+
+    Raises:
+        ConnectError: The source no longer answers.
+    """
+    workers = connector.capabilities().max_connections
+
+    def fetch(archive: ArchiveObject) -> tuple[ArchiveObject, ChecksumOutcome]:
+        try:
+            return archive, connector.checksum(archive)
+        except ConnectError:
+            raise
+        except LakehouseError as error:
+            return archive, error
+
+    with ThreadPoolExecutor(workers, "checksums") as pool:
+        yield from map_ordered(pool, fetch, archives, window=4 * workers)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Oddity
-from lakehouse_sdk.errors import LakehouseError
-from lakehouse_sdk.uris import S3Address
-
-ChecksumOutcome = str | LakehouseError | None
-"""The published SHA-256 in lower-case hex, None where none is published, or why it could not be had for this one archive."""
+from lakehouse_sdk.uris import Address
 
 
 class SourceConnector(Protocol):
@@ -32,15 +29,16 @@ class SourceConnector(Protocol):
     def discover(self, query: ArchiveQuery) -> Iterator[ArchiveObject | Oddity]:
         """Everything published that the query asks for, lazily, from the source's own listing.
 
-        The order is the same in every run over the same listing; each key appears once. Keys that fit no layout arrive as
-        `Oddity` at their place and do not end the iteration.
+        The order is the same in every run over the same listing; each key appears once; the archives of one series, daily and
+        monthly, follow each other without others between them. Keys that fit no layout arrive as `Oddity` at their place and
+        do not end the iteration.
 
         Raises:
             UsageError: The query names what this source does not have; before the first request.
             ConnectError, AccessError, StorageError: The source cannot be listed.
         """
 
-    def fetch_checksum(self, archive: ArchiveObject) -> str | None:
+    def checksum(self, archive: ArchiveObject) -> str | None:
         """The published SHA-256, 64 lower-case hex digits; None where the source published none.
 
         Raises:
@@ -48,22 +46,33 @@ class SourceConnector(Protocol):
             ConnectError, AccessError, StorageError: It cannot be read.
         """
 
-    def fetch_checksums(self, archives: Iterable[ArchiveObject]) -> Iterator[tuple[ArchiveObject, ChecksumOutcome]]:
-        """The published checksums of many archives, several at once, lazily, in the order given.
-
-        An error that concerns one archive is its outcome; the rest goes on.
-
-        Raises:
-            ConnectError: The source no longer answers.
-        """
-
     def open(self, archive: ArchiveObject) -> BinaryIO:
         """The archive's bytes as a stream, pinned to the ETag that was discovered; close it, or use `with`.
 
+        For a virtual archive this is what makes it: the stream is a `MaterialisedStream`, and the bytes are the same every time
+        as long as the source's answers are.
+
         Raises:
             ConflictError: The archive was republished since it was discovered.
+            IntegrityError: What the source answers cannot be what it claims to be; the archive is to be quarantined.
             NotFoundError, ConnectError, AccessError, StorageError: It cannot be read.
         """
 
-    def find_address(self, archive: ArchiveObject) -> S3Address | None:
+    def find_address(self, archive: ArchiveObject) -> Address | None:
         """Where `transfer` can copy the archive from; None where only `open` has its bytes."""
+
+
+class MaterialisedStream(io.BytesIO):
+    """The bytes of a virtual archive, and how they came to be.
+
+    Args:
+        content: The bytes.
+        request_log: One JSON object a line for each request that gave them (`url`, `status`, `at`, `rows`, `sha256` of the
+            body); kept beside the archive in bronze.
+        rows: Records in it.
+    """
+
+    def __init__(self, content: bytes, request_log: bytes, rows: int) -> None:
+        super().__init__(content)
+        self.request_log = request_log
+        self.rows = rows

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Oddity, get_connector, select_cadence
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Oddity, fetch_checksums, get_connector, select_cadence
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import IntegrityError, LakehouseError, TransferError, UsageError
@@ -319,7 +319,7 @@ def _source_address(discovery: Discovery, settings: Settings) -> S3Address | Non
     if not discovery.archives:
         return None
     address = get_connector(discovery.source, settings).find_address(discovery.archives[0])
-    if address is None:
+    if not isinstance(address, S3Address):
         raise UsageError(f"The archives of {discovery.source} have no S3 address to copy from.")
     return S3Address(address.bucket, "", address.profile)
 
@@ -348,7 +348,8 @@ def _fetch_checksums(
     """Published SHA-256 by key, and by key the reason why a checksum file cannot be used."""
     checksums: dict[str, str] = {}
     rejected: dict[str, str] = {}
-    for done, (archive, found) in enumerate(get_connector(source, settings).fetch_checksums(archives), 1):
+    connector = get_connector(source, settings)
+    for done, (archive, found) in enumerate(fetch_checksums(connector, archives), 1):
         if isinstance(found, LakehouseError):
             rejected[archive.key] = f"checksum-malformed: {found}" if isinstance(found, IntegrityError) else str(found)
             observer(ObjectFailed("plan", archive.key, rejected[archive.key]))

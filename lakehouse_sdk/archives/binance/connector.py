@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,11 +10,10 @@ from functools import partial
 from itertools import chain
 from typing import BinaryIO, cast
 
-from lakehouse_sdk.archives.binance.layout import DATASETS, FOLDERS, format_folder
-from lakehouse_sdk.archives.binance.listing import SOURCE, Branch, describe_objects, find_start_after, plan_datasets
+from lakehouse_sdk.archives.binance.layout import DATASETS, FOLDERS
+from lakehouse_sdk.archives.binance.listing import SOURCE, Branch, describe_objects, find_start_after
 from lakehouse_sdk.archives.checksum import parse_checksum
-from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Oddity
-from lakehouse_sdk.archives.protocol import ChecksumOutcome
+from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Frequency, Oddity
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError
 from lakehouse_sdk.parallel import map_ordered
@@ -47,7 +47,7 @@ class BinanceConnector:
 
     def capabilities(self) -> Capabilities:
         """All of spot, um, cm and option; no I/O."""
-        return Capabilities(SOURCE, "Binance Vision", TERMS_URL, DATASETS)
+        return Capabilities(SOURCE, "Binance Vision", TERMS_URL, DATASETS, max_connections=self._workers)
 
     def check(self) -> CheckResult:
         """Lists the folders of the root: one request, raises nothing."""
@@ -61,19 +61,15 @@ class BinanceConnector:
         return CheckResult(ok=True, reason=f"{self._place} lists {', '.join(folder.rstrip('/') for folder in folders)}.")
 
     def discover(self, query: ArchiveQuery) -> Iterator[ArchiveObject | Oddity]:
-        """As `SourceConnector.discover`; ordered by market, data type, daily before monthly, then symbol, interval and key.
+        """As `SourceConnector.discover`; ordered by market, data type, symbol, interval, daily before monthly, then key.
 
         Without a filter all that lies below the folders in question is accounted for. Narrowed by symbol, interval or start,
         the listing itself is narrower, and shows only the oddities that lie there.
         """
-        branches = [
-            Branch(dataset, frequency, format_folder(dataset.market, frequency, dataset.data_type, self._root))
-            for dataset, frequency in plan_datasets(query)
-        ]
-        return self._walk(query, branches)
+        return self._walk(query, [Branch(dataset) for dataset in self.capabilities().select(query)])
 
-    def fetch_checksum(self, archive: ArchiveObject) -> str | None:
-        """As `SourceConnector.fetch_checksum`: one request, or none where the listing showed no checksum."""
+    def checksum(self, archive: ArchiveObject) -> str | None:
+        """As `SourceConnector.checksum`: one request, or none where the listing showed no checksum."""
         if archive.checksum_key is None:
             return None
         try:
@@ -82,11 +78,6 @@ class BinanceConnector:
         except NotFoundError:
             return None
         return parse_checksum(content, archive.key)
-
-    def fetch_checksums(self, archives: Iterable[ArchiveObject]) -> Iterator[tuple[ArchiveObject, ChecksumOutcome]]:
-        """As `SourceConnector.fetch_checksums`."""
-        with ThreadPoolExecutor(self._workers, "binance-checksums") as pool:
-            yield from map_ordered(pool, self._try_checksum, archives, window=4 * self._workers)
 
     def open(self, archive: ArchiveObject) -> BinaryIO:
         """As `SourceConnector.open`."""
@@ -98,13 +89,13 @@ class BinanceConnector:
         return S3Address(self._bucket, archive.key, profile=SOURCE)
 
     def _walk(self, query: ArchiveQuery, branches: Iterable[Branch]) -> Iterator[_Entry]:
-        """Three levels, each read in parallel and in order: data type → symbols, symbol → intervals, folder → archives."""
+        """Three levels, each read in parallel and in order: data type → symbols, symbol → intervals, folders → archives."""
         pool = ThreadPoolExecutor(self._workers, "binance-discover")
         try:
             found: Iterator[Branch | _Entry] = iter(branches)
             for read in (self._read_symbols, self._read_intervals, self._read_archives):
                 step = partial(_step, partial(read, query))
-                found = chain.from_iterable(map_ordered(pool, step, found, window=2 * self._workers))
+                found = chain.from_iterable(map_ordered(pool, step, found, window=self._workers))
             yield from cast("Iterator[_Entry]", found)
         finally:
             pool.shutdown(cancel_futures=True)
@@ -112,7 +103,7 @@ class BinanceConnector:
     def _read_symbols(self, query: ArchiveQuery, branch: Branch) -> list[Branch | _Entry]:
         symbols = query.exact_symbols()
         if symbols is not None:
-            return [branch.below(symbol) for symbol in sorted(symbols)]
+            return [branch.below(symbol, branch.dataset.frequencies) for symbol in sorted(symbols)]
         children = self._read_children(query, branch)
         return [child for child in children if not isinstance(child, Branch) or query.wants_symbol(child.symbol or "")]
 
@@ -120,30 +111,34 @@ class BinanceConnector:
         if not branch.dataset.intervals:
             return [branch]
         if query.intervals is not None:
-            return [branch.below(interval) for interval in branch.dataset.intervals if interval in query.intervals]
+            return [branch.below(interval, branch.dataset.frequencies) for interval in branch.dataset.intervals]
         return self._read_children(query, branch)
 
     def _read_archives(self, query: ArchiveQuery, branch: Branch) -> list[Branch | _Entry]:
-        with _explained():
-            start_after = find_start_after(branch, query)
-            infos = list(self._client.list_objects(self._bucket, branch.prefix, start_after=start_after))
-        return [*describe_objects(infos, query, self._root)]
+        found: list[Branch | _Entry] = []
+        for frequency in branch.dataset.frequencies:
+            with _explained():
+                prefix = branch.prefix(frequency, self._root)
+                start_after = find_start_after(branch, frequency, query, self._root)
+                infos = list(self._client.list_objects(self._bucket, prefix, start_after=start_after))
+            found += describe_objects(infos, query, self._root)
+        return found
 
     def _read_children(self, query: ArchiveQuery, branch: Branch) -> list[Branch | _Entry]:
         """The sub-folders in byte order, after them whatever lies beside them, which is never an archive."""
-        with _explained():
-            children = list(self._client.list_children(self._bucket, branch.prefix))
-        folders = [child.removeprefix(branch.prefix).rstrip("/") for child in children if isinstance(child, str)]
-        infos = [child for child in children if isinstance(child, ObjectInfo)]
-        return [*map(branch.below, folders), *describe_objects(infos, query, self._root)]
-
-    def _try_checksum(self, archive: ArchiveObject) -> tuple[ArchiveObject, ChecksumOutcome]:
-        try:
-            return archive, self.fetch_checksum(archive)
-        except ConnectError:
-            raise
-        except LakehouseError as error:
-            return archive, error
+        frequencies: dict[str, list[Frequency]] = defaultdict(list)
+        infos: list[ObjectInfo] = []
+        for frequency in branch.dataset.frequencies:
+            prefix = branch.prefix(frequency, self._root)
+            with _explained():
+                for child in self._client.list_children(self._bucket, prefix):
+                    if isinstance(child, ObjectInfo):
+                        infos.append(child)
+                    else:
+                        frequencies[child.removeprefix(prefix).rstrip("/")].append(frequency)
+        folders = sorted(frequencies.items(), key=lambda item: item[0].encode())
+        branches = [branch.below(folder, tuple(having)) for folder, having in folders]
+        return [*branches, *describe_objects(infos, query, self._root)]
 
 
 def _step(read: Callable[[Branch], list[Branch | _Entry]], item: Branch | _Entry) -> list[Branch | _Entry]:

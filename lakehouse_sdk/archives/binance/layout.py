@@ -24,6 +24,9 @@ _DAILY: tuple[Frequency, ...] = ("daily",)
 _MONTHLY: tuple[Frequency, ...] = ("monthly",)
 _INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1mo")
 
+_LAST_BOOK_TICKER = {"um": date(2024, 3, 30), "cm": date(2024, 10, 14)}
+_LAST_LIQUIDATIONS = {"um": date(2024, 3, 31), "cm": date(2024, 10, 14)}
+
 DATASETS: tuple[Dataset, ...] = (
     Dataset("spot", "klines", _BOTH, ("1s", *_INTERVALS)),
     Dataset("spot", "aggTrades", _BOTH),
@@ -38,17 +41,17 @@ DATASETS: tuple[Dataset, ...] = (
             Dataset(market, "premiumIndexKlines", _BOTH, _INTERVALS),
             Dataset(market, "aggTrades", _BOTH),
             Dataset(market, "trades", _BOTH),
-            Dataset(market, "bookTicker", _BOTH),
-            Dataset(market, "bookDepth", _DAILY),
-            Dataset(market, "metrics", _DAILY),
-            Dataset(market, "liquidationSnapshot", _DAILY),
-            Dataset(market, "fundingRate", _MONTHLY),
+            Dataset(market, "bookTicker", _BOTH, first_day=date(2023, 5, 16), last_day=_LAST_BOOK_TICKER[market]),
+            Dataset(market, "bookDepth", _DAILY, first_day=date(2023, 1, 1)),
+            Dataset(market, "metrics", _DAILY, first_day=date(2020, 9, 1)),
+            Dataset(market, "liquidationSnapshot", _DAILY, last_day=_LAST_LIQUIDATIONS[market]),
+            Dataset(market, "fundingRate", _MONTHLY, first_day=date(2020, 1, 1)),
         )
     ),
-    Dataset("option", "BVOLIndex", _DAILY),
-    Dataset("option", "EOHSummary", _DAILY),
+    Dataset("option", "BVOLIndex", _DAILY, first_day=date(2023, 6, 20)),
+    Dataset("option", "EOHSummary", _DAILY, first_day=date(2023, 5, 18), last_day=date(2023, 10, 23)),
 )
-"""Everything that is published, in the order of discovery."""
+"""Everything that is published, in the order of discovery; days as observed for BTCUSDT until 2026-10."""
 
 _BY_PLACE = {(dataset.market, dataset.data_type): dataset for dataset in DATASETS}
 _MARKET_OF = {tuple(folder.split("/")): market for market, folder in FOLDERS.items()}

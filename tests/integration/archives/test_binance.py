@@ -16,7 +16,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import s3fs
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Oddity, SourceConnector, get_connector, select_cadence
+from lakehouse_sdk.archives import (
+    ArchiveObject,
+    ArchiveQuery,
+    Oddity,
+    SourceConnector,
+    fetch_checksums,
+    get_connector,
+    select_cadence,
+)
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.errors import AccessError, ConflictError, ConnectError, IntegrityError, NotFoundError, StorageError
 from lakehouse_sdk.servers import MinioServer
@@ -200,19 +208,19 @@ def test_published_checksums_are_those_of_the_bytes(truth: MirrorTruth, connect:
     archive = find(connect, "2025-01-05")
     with connector.open(archive) as stream:
         digest = hashlib.sha256(stream.read()).hexdigest()
-    assert connector.fetch_checksum(archive) == digest == truth.archive(archive.key).sha256
+    assert connector.checksum(archive) == digest == truth.archive(archive.key).sha256
     upper = find(connect, "2025-01-03")
-    assert connector.fetch_checksum(upper) == truth.archive(upper.key).sha256
+    assert connector.checksum(upper) == truth.archive(upper.key).sha256
     wrong = find(connect, "2025-01-04")
-    assert connector.fetch_checksum(wrong) not in {None, truth.archive(wrong.key).sha256}
+    assert connector.checksum(wrong) not in {None, truth.archive(wrong.key).sha256}
 
 
 @pytest.mark.usefixtures("truth")
 def test_a_checksum_that_is_missing_or_of_another_file(connect: Connect) -> None:
     connector = connect()
-    assert connector.fetch_checksum(find(connect, "2025-01-01")) is None
+    assert connector.checksum(find(connect, "2025-01-01")) is None
     with pytest.raises(IntegrityError, match="is that of 'another-BTCUSDT-1h-2025-01-02"):
-        connector.fetch_checksum(find(connect, "2025-01-02"))
+        connector.checksum(find(connect, "2025-01-02"))
 
 
 def test_a_checksum_that_vanished_since_the_listing_is_missing(
@@ -224,12 +232,12 @@ def test_a_checksum_that_vanished_since_the_listing_is_missing(
     assert isinstance(archive, ArchiveObject)
     assert archive.checksum_key is not None
     s3.delete(bucket, archive.checksum_key)
-    assert connector.fetch_checksum(archive) is None
+    assert connector.checksum(archive) is None
 
 
 def test_all_checksums_arrive_in_order_and_one_that_is_bad_does_not_stop_the_rest(truth: MirrorTruth, connect: Connect) -> None:
     archives = [entry for entry in connect().discover(ALL) if isinstance(entry, ArchiveObject)]
-    outcomes = list(connect(max_connections=4).fetch_checksums(iter(archives)))
+    outcomes = list(fetch_checksums(connect(max_connections=4), iter(archives)))
     assert [archive for archive, _ in outcomes] == archives
     unlike = {archive.key: outcome for archive, outcome in outcomes if outcome != truth.archive(archive.key).sha256}
     assert {truth.archive(key).defect: type(outcome) for key, outcome in unlike.items()} == {
@@ -329,7 +337,7 @@ def test_a_source_that_stops_answering_ends_the_checksums(truth: MirrorTruth, co
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(ConnectError):
-        list(connect(endpoint_url=url).fetch_checksums([archive]))
+        list(fetch_checksums(connect(endpoint_url=url), [archive]))
 
 
 @pytest.mark.usefixtures("truth")
@@ -338,7 +346,7 @@ def test_a_checksum_that_is_refused_is_that_archives_outcome_alone(connect: Conn
     line = f"{'a' * 64}  {allowed.key.rpartition('/')[2]}\n".encode()
     error = b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
     with serve(lambda path: (200, "text/plain", line) if "01-06" in path else (403, "application/xml", error)) as url:
-        first, second = connect(endpoint_url=url).fetch_checksums([forbidden, allowed])
+        first, second = fetch_checksums(connect(endpoint_url=url), [forbidden, allowed])
     assert isinstance(first[1], AccessError)
     assert second == (allowed, "a" * 64)
 

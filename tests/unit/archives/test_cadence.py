@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from lakehouse_sdk.errors import UsageError
 MakeArchive = Callable[..., ArchiveObject]
 
 
-def periods(archives: list[ArchiveObject]) -> list[str]:
+def periods(archives: Iterable[ArchiveObject]) -> list[str]:
     return [archive.key.rpartition("/")[2].removesuffix(".zip").partition("-")[2].partition("-")[2] for archive in archives]
 
 
@@ -33,22 +33,27 @@ def test_auto_fills_a_month_that_was_never_published_monthly(make_archive: MakeA
 @pytest.mark.parametrize("other", [{"symbol": "ETHUSDT"}, {"interval": "5m"}, {"interval": None}, {"market": "um"}])
 def test_a_month_of_one_series_covers_no_other(make_archive: MakeArchive, other: dict[str, Any]) -> None:
     found = [make_archive("2024-12"), make_archive("2024-12-31", **other)]
-    assert select_cadence(found) == found
+    assert list(select_cadence(found)) == found
 
 
 def test_daily_and_monthly_take_only_their_own(make_archive: MakeArchive) -> None:
     found = [make_archive("2024-12"), make_archive("2024-12-31")]
-    assert select_cadence(found, "daily") == found[1:]
-    assert select_cadence(found, "monthly") == found[:1]
-    assert select_cadence([], "auto") == []
+    assert list(select_cadence(found, "daily")) == found[1:]
+    assert list(select_cadence(found, "monthly")) == found[:1]
+    assert list(select_cadence([], "auto")) == []
+
+
+def test_reconcile_takes_both(make_archive: MakeArchive) -> None:
+    found = [make_archive("2024-12-31"), make_archive("2024-12")]
+    assert list(select_cadence(found, "reconcile")) == found
 
 
 def test_any_iterable_will_do(make_archive: MakeArchive) -> None:
-    assert len(select_cadence(make_archive(period) for period in ("2024-12", "2024-12-31"))) == 1
+    assert len(list(select_cadence(make_archive(period) for period in ("2024-12", "2024-12-31")))) == 1
 
 
 def test_an_unknown_cadence_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="auto, daily, monthly"):
+    with pytest.raises(UsageError, match="auto, daily, monthly, reconcile"):
         select_cadence([], "weekly")  # type: ignore[arg-type]
 
 
@@ -60,7 +65,7 @@ _months = st.sets(st.sampled_from(["2024-01", "2024-02", "2024-03", "2024-04"]))
 def test_auto_reads_every_published_day_exactly_once(make_archive: MakeArchive, days: set[date], months: set[str]) -> None:
     found = [make_archive(day.isoformat()) for day in sorted(days)] + [make_archive(month) for month in sorted(months)]
 
-    def covered(archives: list[ArchiveObject]) -> list[datetime]:
+    def covered(archives: Iterable[ArchiveObject]) -> list[datetime]:
         return [
             entry.period_start + timedelta(days=offset)
             for entry in archives

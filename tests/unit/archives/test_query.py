@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Oddity
-from lakehouse_sdk.archives.binance.listing import Branch, describe_objects, find_start_after, plan_datasets
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Capabilities, Dataset, Oddity
+from lakehouse_sdk.archives.binance.layout import DATASETS
+from lakehouse_sdk.archives.binance.listing import Branch, describe_objects, find_start_after
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.storage import ObjectInfo
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
+BINANCE = Capabilities("binance", "Binance Vision", "https://terms", DATASETS)
 SPOT_KLINES = ArchiveQuery(("spot",), ("klines",))
 
 
@@ -47,23 +49,26 @@ def test_a_query_that_cannot_be_meant_is_refused(arguments: dict[str, Any], mess
 def test_what_the_archive_does_not_have_is_refused_with_what_it_has(arguments: dict[str, Any], message: str) -> None:
     query = ArchiveQuery(**{"markets": ("spot",), "data_types": ("klines",), **arguments})
     with pytest.raises(UsageError, match=message):
-        plan_datasets(query)
+        BINANCE.select(query)
 
 
 def test_pairs_of_market_and_type_that_do_not_exist_are_passed_over() -> None:
     query = ArchiveQuery(("um", "spot"), ("fundingRate", "klines"))
-    planned = [(dataset.market, dataset.data_type, frequency) for dataset, frequency in plan_datasets(query)]
-    assert planned == [
-        ("spot", "klines", "daily"),
-        ("spot", "klines", "monthly"),
-        ("um", "klines", "daily"),
-        ("um", "klines", "monthly"),
-        ("um", "fundingRate", "monthly"),
+    assert [(dataset.market, dataset.data_type, dataset.frequencies) for dataset in BINANCE.select(query)] == [
+        ("spot", "klines", ("daily", "monthly")),
+        ("um", "klines", ("daily", "monthly")),
+        ("um", "fundingRate", ("monthly",)),
     ]
 
 
+def test_a_dataset_is_narrowed_to_what_is_wanted_of_it() -> None:
+    (dataset,) = BINANCE.select(ArchiveQuery(("spot",), ("klines",), intervals=("1h", "1s"), frequencies=("monthly",)))
+    assert (dataset.frequencies, dataset.intervals) == (("monthly",), ("1s", "1h"))
+    assert BINANCE.select(ArchiveQuery(("um",), ("metrics",), frequencies=("monthly",))) == []
+
+
 def test_intervals_do_not_concern_types_without_bars() -> None:
-    assert plan_datasets(ArchiveQuery(("um",), ("metrics",), intervals=("nonsense",)))
+    assert BINANCE.select(ArchiveQuery(("um",), ("metrics",), intervals=("nonsense",)))
 
 
 def test_symbols_are_exact_or_patterns() -> None:
@@ -92,11 +97,25 @@ def test_periods_are_wanted_where_they_overlap() -> None:
 def test_older_archives_are_not_even_listed() -> None:
     tokyo = timezone(timedelta(hours=9))
     query = ArchiveQuery(("spot",), ("klines",), start=datetime(2024, 3, 1, 8, tzinfo=tokyo))  # still February in UTC
-    (daily, monthly) = [Branch(dataset, frequency, "p/") for dataset, frequency in plan_datasets(query)]
-    assert find_start_after(daily.below("X").below("1m"), query) == "p/X/1m/X-1m-2024-02-29"
-    assert find_start_after(monthly.below("X").below("1m"), query) == "p/X/1m/X-1m-2024-02"
-    assert find_start_after(daily, query) == ""
-    assert find_start_after(daily.below("X").below("1m"), SPOT_KLINES) == ""
+    branch = Branch(Dataset("spot", "klines", ("daily", "monthly"), ("1m",)))
+    bars = branch.below("X", ("daily", "monthly")).below("1m", ("daily",))
+    assert find_start_after(bars, "daily", query, "d/") == "d/spot/daily/klines/X/1m/X-1m-2024-02-29"
+    assert find_start_after(bars, "monthly", query, "d/") == "d/spot/monthly/klines/X/1m/X-1m-2024-02"
+    assert find_start_after(branch, "daily", query, "d/") == ""
+    assert find_start_after(bars, "daily", SPOT_KLINES, "d/") == ""
+
+
+def test_a_series_may_start_later_than_the_query() -> None:
+    series = ("binance", "spot", "klines", "X", "1m")
+    query = ArchiveQuery(("spot",), ("klines",), start=T, since={(series, "daily"): T + timedelta(days=40)})
+    bars = Branch(Dataset("spot", "klines", ("daily", "monthly"), ("1m",))).below("X", ("daily",)).below("1m", ("daily",))
+    assert find_start_after(bars, "daily", query, "d/").endswith("X-1m-2026-02-10")
+    assert find_start_after(bars, "monthly", query, "d/").endswith("X-1m-2026-01")
+    folder = "data/spot/daily/klines/X/1m/X-1m-"
+    found = describe(f"{folder}2026-02-09.zip", f"{folder}2026-02-10.zip", f"{folder}2026-02-11.zip", query=query)
+    assert [entry.key[len(folder) :] for entry in found] == ["2026-02-10.zip", "2026-02-11.zip"]
+    assert query.start_of(series, "monthly") == T
+    assert ArchiveQuery(("spot",), ("klines",), since={(series, "daily"): T}).start_of(series, "daily") == T
 
 
 def describe(*keys: str, query: ArchiveQuery = SPOT_KLINES) -> list[ArchiveObject | Oddity]:
