@@ -114,7 +114,6 @@ class LedgerChange:
         reason: Why, for the states that have a reason.
         published_sha256: As in `LedgerEntry`; None leaves what is known.
         sha256: As in `LedgerEntry`; None leaves what is known.
-        attempts: Copies begun since the last change.
     """
 
     key: str
@@ -122,7 +121,6 @@ class LedgerChange:
     reason: str = ""
     published_sha256: str | None = None
     sha256: str | None = None
-    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +196,9 @@ class Ledger(Protocol):
 
         A new revision starts as `discovered`; the one before it is kept as a `Revision`.
         """
+
+    def begin(self, source: str, keys: Iterable[str]) -> None:
+        """Remember that the copies of these archives are about to begin; counts as an attempt, changes no state."""
 
     def record(self, source: str, changes: Iterable[LedgerChange]) -> None:
         """Remember what became of archives; one that is `published` with the same SHA-256 stays published."""

@@ -116,10 +116,8 @@ def open_ledger(settings: Settings) -> SqlLedger:
         )
     try:
         engine = _connect(uri)
-        try:
-            _metadata.create_all(engine)
-        except (OperationalError, IntegrityError, ProgrammingError):  # another process may just have created them
-            _metadata.create_all(engine)
+        if not sa.inspect(engine).has_table(_RUNS.name):
+            _create_tables(engine)
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
             f"The ledger in {uri.render_as_string()} cannot be opened: {first_line(error)}.",
@@ -179,6 +177,13 @@ class SqlLedger:
                 connection.execute(self._insert(_REVISIONS).on_conflict_do_nothing(), replaced)
         return observed
 
+    def begin(self, source: str, keys: Iterable[str]) -> None:
+        """As `Ledger.begin`."""
+        for chunk in _chunks(keys):
+            with self._writing() as connection:
+                update = sa.update(_LEDGER).where(_LEDGER.c.source == source, _LEDGER.c.key.in_(chunk))
+                connection.execute(update.values(attempt=_LEDGER.c.attempt + 1))
+
     def record(self, source: str, changes: Iterable[LedgerChange]) -> None:
         """As `Ledger.record`."""
         for chunk in _chunks(changes):
@@ -190,7 +195,6 @@ class SqlLedger:
                     "to_reason": change.reason,
                     "to_published": change.published_sha256,
                     "to_sha256": change.sha256,
-                    "attempts": change.attempts,
                     "only_in_bronze": int(change.state in IN_BRONZE and change.state is not LedgerState.PUBLISHED),
                 }
                 for change in chunk
@@ -317,7 +321,6 @@ _RECORD = (
         reason=sa.bindparam("to_reason"),
         published_sha256=sa.func.coalesce(sa.bindparam("to_published", type_=sa.Text), _LEDGER.c.published_sha256),
         sha256=sa.func.coalesce(sa.bindparam("to_sha256", type_=sa.Text), _LEDGER.c.sha256),
-        attempt=_LEDGER.c.attempt + sa.bindparam("attempts", type_=sa.Integer),
         changed_at=sa.bindparam("now"),
     )
 )
@@ -332,6 +335,19 @@ def _connect(uri: sa.URL) -> Engine:
         sa.event.listen(engine, "connect", _leave_transactions_to_us)
         sa.event.listen(engine, "begin", _begin)
     return engine
+
+
+def _create_tables(engine: Engine) -> None:
+    """All of them or none."""
+    try:
+        _create_all(engine)
+    except (OperationalError, IntegrityError, ProgrammingError):  # another process may just have created them
+        _create_all(engine)
+
+
+def _create_all(engine: Engine) -> None:
+    with engine.connect().execution_options(lakehouse_writes=True) as connection, connection.begin():
+        _metadata.create_all(connection)
 
 
 def _leave_transactions_to_us(connection: Any, _: object) -> None:

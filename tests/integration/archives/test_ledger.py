@@ -90,9 +90,10 @@ def test_a_changed_checksum_file_judges_a_refused_archive_anew_and_leaves_a_good
 
 def test_what_is_published_does_not_fall_back_to_verified(ledger: SqlLedger) -> None:
     ledger.observe([make(0)])
-    ledger.record("binance", [LedgerChange(make(0).key, LedgerState.VERIFIED, sha256="b" * 64, attempts=1)])
+    ledger.begin("binance", [make(0).key])
+    ledger.record("binance", [LedgerChange(make(0).key, LedgerState.VERIFIED, sha256="b" * 64)])
     ledger.record("binance", [LedgerChange(make(0).key, LedgerState.PUBLISHED)])
-    ledger.record("binance", [LedgerChange(make(0).key, LedgerState.VERIFIED, attempts=1)])
+    ledger.record("binance", [LedgerChange(make(0).key, LedgerState.VERIFIED)])
     entry = ledger.find("binance", make(0).key)
     assert entry is not None
     assert (entry.state, entry.sha256, entry.attempt) == (LedgerState.PUBLISHED, "b" * 64, 1)
@@ -175,7 +176,8 @@ def test_writers_at_the_same_time_lose_nothing(settings: Settings) -> None:
             for start in range(0, 200, 20):
                 archives = [make(day, f"S{worker}") for day in range(start, start + 20)]
                 mine.observe([*archives, make(start, "SHARED")])
-                mine.record("binance", [LedgerChange(archive.key, LedgerState.VERIFIED, attempts=1) for archive in archives])
+                mine.begin("binance", [archive.key for archive in archives])
+                mine.record("binance", [LedgerChange(archive.key, LedgerState.VERIFIED) for archive in archives])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
@@ -256,7 +258,7 @@ def test_at_a_million_archives_one_symbol_and_a_night_are_quick(settings: Settin
         night = [make(2000, f"S{symbol:03}") for symbol in range(500)]
         started = time.perf_counter()
         ledger.observe(night)
-        ledger.record("binance", [LedgerChange(archive.key, LedgerState.VERIFIED, attempts=1) for archive in night])
+        ledger.record("binance", [LedgerChange(archive.key, LedgerState.VERIFIED) for archive in night])
         night_s = time.perf_counter() - started
         assert one_symbol_s < 1
         assert night_s < 5
