@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from lakehouse_sdk.archives import Cadence
+    from lakehouse_sdk.archives import ArchiveQuery, Cadence
     from lakehouse_sdk.filesystem import LakehouseFileSystem
-    from lakehouse_sdk.jobs import BuildReport, CollectionPlan, CollectReport, Discovery
+    from lakehouse_sdk.jobs import BuildReport, CollectionPlan, CollectReport, Coverage, Discovery, Instruments
     from lakehouse_sdk.servers import LocalServers
     from lakehouse_sdk.tables import Table, TableCatalog
     from lakehouse_sdk.transfer import (
@@ -315,17 +315,9 @@ class Lakehouse:
         Raises:
             UsageError: No such connector, or it has no such market or data type. What listing raises, iterating raises.
         """
-        from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415
         from lakehouse_sdk.jobs import discover_archives  # noqa: PLC0415
 
-        query = ArchiveQuery(
-            tuple(markets),
-            tuple(data_types),
-            symbols=None if symbols is None else tuple(symbols),
-            intervals=None if intervals is None else tuple(intervals),
-            start=start,
-            end=end,
-        )
+        query = _make_query(markets, data_types, symbols, intervals, start, end)
         return discover_archives(query, settings=self.settings, source=source, observer=self._observer)
 
     @overload
@@ -390,8 +382,71 @@ class Lakehouse:
             return plan_collection(discovery, settings=self.settings, options=options, observer=self._observer)
         return collect(discovery, settings=self.settings, options=options, observer=self._observer)
 
-    def build(self, collected: CollectReport) -> BuildReport:
+    def coverage(
+        self,
+        source: str = "binance",
+        *,
+        markets: Iterable[str],
+        data_types: Iterable[str],
+        symbols: Iterable[str] | None = None,
+        intervals: Iterable[str] | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        cadence: Cadence = "auto",
+    ) -> Coverage:
+        """What is in bronze of what should be there: a calendar of every series, compared with the ledger; asks no source.
+
+        Args:
+            source: Name of a connector.
+            markets: As in `discover`, as are the next three.
+            data_types: Data types.
+            symbols: Native symbols, None for all that the ledger knows.
+            intervals: Bar intervals, None for all.
+            start: First day of the calendar, aware; None: the first that the source publishes of each series.
+            end: End of the calendar, exclusive; None: the last.
+            cadence: Which archives count, as in `collect`.
+
+        Raises:
+            UsageError: No such connector, or it has no such market or data type.
+            ConfigurationError: `catalog.uri` is not set: the ledger lives there.
+        """
+        from lakehouse_sdk.jobs import measure_coverage  # noqa: PLC0415
+
+        query = _make_query(markets, data_types, symbols, intervals, start, end)
+        return measure_coverage(query, settings=self.settings, source=source, cadence=cadence)
+
+    def instruments(
+        self,
+        source: str = "binance",
+        *,
+        markets: Iterable[str],
+        data_type: str = "klines",
+        symbols: Iterable[str] | None = None,
+    ) -> Instruments:
+        """Every symbol that the source ever published, delisted ones included, with its first and last period.
+
+        Args:
+            source: Name of a connector.
+            markets: As in `discover`.
+            data_type: Whose archives tell when a symbol began and ended; of bars the longest daily ones are asked.
+            symbols: Native symbols or patterns, None for all.
+
+        Raises:
+            UsageError, ConnectError, AccessError, StorageError: As `discover`.
+        """
+        from lakehouse_sdk.jobs import list_instruments  # noqa: PLC0415
+
+        wanted = None if symbols is None else tuple(symbols)
+        return list_instruments(
+            tuple(markets), data_type, wanted, settings=self.settings, source=source, observer=self._observer
+        )
+
+    def build(self, collected: CollectReport, *, rebuild: bool = False) -> BuildReport:
         """Turn collected archives into Iceberg tables: parse, validate, commit. Idempotent.
+
+        Args:
+            collected: From `collect`.
+            rebuild: True to read also archives whose rows the ledger knows to be in the tables.
 
         Raises:
             ConfigurationError: No catalogue is set, or the extra `tables` is not installed.
@@ -399,7 +454,7 @@ class Lakehouse:
         """
         from lakehouse_sdk.jobs import build_tables  # noqa: PLC0415
 
-        return build_tables(collected, settings=self.settings, observer=self._observer)
+        return build_tables(collected, settings=self.settings, rebuild=rebuild, observer=self._observer)
 
     @cached_property
     def catalog(self) -> TableCatalog:
@@ -415,6 +470,27 @@ class Lakehouse:
             NotFoundError: No such table; lists those that exist.
         """
         return self.catalog.table(name)
+
+
+def _make_query(
+    markets: Iterable[str],
+    data_types: Iterable[str],
+    symbols: Iterable[str] | None,
+    intervals: Iterable[str] | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> ArchiveQuery:
+    """The query of any iterables."""
+    from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415 (the stages load when they are used)
+
+    return ArchiveQuery(
+        tuple(markets),
+        tuple(data_types),
+        symbols=None if symbols is None else tuple(symbols),
+        intervals=None if intervals is None else tuple(intervals),
+        start=start,
+        end=end,
+    )
 
 
 def connect(*, config_file: Path | str | None = None, observer: Observer = ignore_events, **settings: Any) -> Lakehouse:

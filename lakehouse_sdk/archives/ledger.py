@@ -188,6 +188,10 @@ class Ledger(Protocol):
     Each call is one transaction: it happens as a whole or not at all, also when the process is killed.
     """
 
+    @property
+    def ledger_id(self) -> str:
+        """What tells this ledger from another one, also when a lost database was made anew."""
+
     def compare(self, archives: Sequence[ArchiveObject]) -> list[Sighting]:
         """The archives beside what is known of them, in their order; remembers nothing."""
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -97,6 +98,7 @@ _RUNS = sa.Table(
     sa.Column("objects", sa.BigInteger, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
 )
+_IDENTITY = sa.Table("lakehouse_ledger_identity", _metadata, sa.Column("ledger_id", sa.Text, primary_key=True))
 _SERIES = (_LEDGER.c.market, _LEDGER.c.data_type, _LEDGER.c.symbol, _LEDGER.c.interval)
 _ORDER = (*_SERIES, _LEDGER.c.frequency, _LEDGER.c.period_start, _LEDGER.c.key)
 sa.Index("lakehouse_ledger_by_series", _LEDGER.c.source, *_ORDER)
@@ -116,7 +118,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
         )
     try:
         engine = _connect(uri)
-        if not sa.inspect(engine).has_table(_RUNS.name):
+        if not sa.inspect(engine).has_table(_IDENTITY.name):
             _create_tables(engine)
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
@@ -146,6 +148,12 @@ class SqlLedger:
     def close(self) -> None:
         """Close the database connections."""
         self._finalizer()
+
+    @property
+    def ledger_id(self) -> str:
+        """As `Ledger.ledger_id`."""
+        with self._reading() as connection:
+            return str(connection.execute(sa.select(_IDENTITY)).scalar_one())
 
     def compare(self, archives: Sequence[ArchiveObject]) -> list[Sighting]:
         """As `Ledger.compare`."""
@@ -348,6 +356,8 @@ def _create_tables(engine: Engine) -> None:
 def _create_all(engine: Engine) -> None:
     with engine.connect().execution_options(lakehouse_writes=True) as connection, connection.begin():
         _metadata.create_all(connection)
+        if connection.execute(sa.select(_IDENTITY)).first() is None:
+            connection.execute(sa.insert(_IDENTITY).values(ledger_id=uuid4().hex))
 
 
 def _leave_transactions_to_us(connection: Any, _: object) -> None:

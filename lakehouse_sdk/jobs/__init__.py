@@ -20,6 +20,7 @@ from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents,
 from lakehouse_sdk.jobs.copy import plan_copies
 from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
+from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
 from lakehouse_sdk.jobs.plan_collection import CollectOptions, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
 from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
@@ -36,6 +37,7 @@ __all__ = [
     "Coverage",
     "Discovery",
     "FolderUsage",
+    "Instruments",
     "PlannedArchive",
     "Removal",
     "RemoveReport",
@@ -49,6 +51,7 @@ __all__ = [
     "copy_archives",
     "discover_archives",
     "list_contents",
+    "list_instruments",
     "measure_coverage",
     "measure_usage",
     "plan_collection",

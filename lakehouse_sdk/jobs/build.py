@@ -11,9 +11,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
+from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
@@ -23,8 +25,10 @@ from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables import CheckedBatch, CommitReport
+    from lakehouse_sdk.tables import CheckedBatch, CommitReport, TableCatalog
 
+_EVENTS_AT_ONCE = 50_000
+"""Changes of the ledger in one commit."""
 _READERS = 4
 """Archives read and parsed at once: parsing leaves the interpreter lock, so two cores are busy while two requests wait."""
 
@@ -71,14 +75,16 @@ class BuildReport:
     """What building did.
 
     Attributes:
-        files: Every archive that was in bronze, in the order of the build.
+        files: Every archive that was built, in the order of the build.
         commit: What was committed to which table.
         seconds: Wall time.
+        unchanged: Archives whose very bytes an earlier build put into the tables; they were not read again.
     """
 
     files: tuple[BuiltFile, ...]
     commit: CommitReport
     seconds: float
+    unchanged: int = 0
 
     def rows_by_table(self) -> dict[str, RowCounts]:
         """Rows of the archives that belong to each data table."""
@@ -101,10 +107,11 @@ class BuildReport:
     def summary(self) -> str:
         """One line for a person."""
         rows = self.rows
+        unchanged = f", {format_count(self.unchanged)} more unchanged" if self.unchanged else ""
         return (
             f"{format_count(len(self.files))} archives ({len(self.defective)} unreadable): {format_count(rows.rows_in)} rows ="
             f" {format_count(rows.accepted)} accepted + {format_count(rows.duplicate)} duplicate +"
-            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new"
+            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new{unchanged}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,18 +120,30 @@ class BuildReport:
             "rows": asdict(self.rows),
             "tables": {name: asdict(rows) for name, rows in self.rows_by_table().items()},
             "files": [asdict(file) for file in self.files],
+            "unchanged": self.unchanged,
             "commit": self.commit.to_dict(),
             "seconds": self.seconds,
         }
 
     def _repr_html_(self) -> str:
         rows = [{"table": name, **asdict(counts)} for name, counts in self.rows_by_table().items()]
-        facts = {"archives": format_count(len(self.files)), "unreadable": len(self.defective)}
+        archives = format_count(len(self.files))
+        facts = {"archives": archives, "unreadable": len(self.defective), "unchanged": format_count(self.unchanged)}
         return html_card("Built tables", facts, html_table(rows))
 
 
-def build_tables(collected: CollectReport, *, settings: Settings, observer: Observer = ignore_events) -> BuildReport:
+def build_tables(
+    collected: CollectReport, *, settings: Settings, rebuild: bool = False, observer: Observer = ignore_events
+) -> BuildReport:
     """Build tables from the archives that a collection left in bronze; idempotent by archive key and SHA-256.
+
+    The ledger learns what became of each, and `bronze.ledger` all of its changes so far.
+
+    Args:
+        collected: From `collect`.
+        settings: Where lake and catalogue are.
+        rebuild: True to read also archives that the ledger calls published, for tables that lost rows.
+        observer: Told as stages `parse` and `commit`.
 
     Raises:
         ConfigurationError: No catalogue is set, or the extra `tables` is not installed.
@@ -135,9 +154,14 @@ def build_tables(collected: CollectReport, *, settings: Settings, observer: Obse
     from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     started = time.perf_counter()
-    items = sorted(collected.in_bronze, key=_build_order)
+    items = sorted((item for item in collected.in_bronze if rebuild or not item.published), key=_build_order)
     files: list[BuiltFile] = []
-    with S3Client(settings.storage, max_connections=_READERS) as client, ThreadPoolExecutor(_READERS, "build") as pool:
+    with (
+        open_ledger(settings) as ledger,
+        open_catalog(settings) as catalog,
+        S3Client(settings.storage, max_connections=_READERS) as client,
+        ThreadPoolExecutor(_READERS, "build") as pool,
+    ):
 
         def load(item: CollectedArchive) -> CheckedBatch:
             return check_archive(
@@ -145,11 +169,47 @@ def build_tables(collected: CollectReport, *, settings: Settings, observer: Obse
             )
 
         batches = map_ordered(pool, load, items, window=2 * _READERS)
-        commit = open_catalog(settings).commit(_counted(batches, len(items), files, observer))
+        try:
+            commit = catalog.commit(_counted(batches, len(items), files, observer))
+        except BaseException:
+            ledger.record(collected.source, _changes(files, LedgerState.PARSED))
+            raise
+        ledger.record(collected.source, _changes(files, LedgerState.PUBLISHED))
+        if collected.terms_url:
+            catalog.note_terms({file.table for file in files if file.rows.accepted}, collected.source, collected.terms_url)
+        publish_ledger(ledger, catalog)
     seconds = time.perf_counter() - started
-    report = BuildReport(tuple(files), commit, seconds)
+    report = BuildReport(tuple(files), commit, seconds, len(collected.in_bronze) - len(items))
     observer(StageFinished("commit", seconds, report.summary, ok=not report.defective))
     return report
+
+
+def publish_ledger(ledger: Ledger, catalog: TableCatalog) -> int:
+    """Append all changes of the ledger that it still has to `bronze.ledger`, and let it forget them; returns how many.
+
+    Killed in between, the next call appends the rest: changes that the table has are left out.
+    """
+    told = 0
+    ledger_id = ledger.ledger_id
+    while events := ledger.take_events(_EVENTS_AT_ONCE):
+        told += catalog.append_ledger(ledger_id, [_event_row(ledger_id, event) for event in events])
+        ledger.drop_events(events[-1].event_id)
+    return told
+
+
+def _event_row(ledger_id: str, event: LedgerEvent) -> dict[str, object]:
+    entry = event.entry
+    values = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    return {**values, "ledger_id": ledger_id, "event_id": event.event_id, "at": event.at, "state": entry.state.value}
+
+
+def _changes(files: list[BuiltFile], state: LedgerState) -> list[LedgerChange]:
+    return [
+        LedgerChange(file.key, LedgerState.QUARANTINED, file.reason)
+        if file.reason
+        else LedgerChange(file.key, state, sha256=file.sha256)
+        for file in files
+    ]
 
 
 def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from operator import attrgetter
 
 import pandas as pd
 
 from lakehouse_sdk.archives import ArchiveObject
 from lakehouse_sdk.archives.coverage import CoveredPeriod
+from lakehouse_sdk.archives.instruments import Instrument
 
 _CATEGORIES = ("market", "data_type", "symbol", "interval", "frequency")
 _TIMES = ("period_start", "period_end", "last_modified")
@@ -38,4 +40,13 @@ def periods_to_pandas(periods: Sequence[CoveredPeriod]) -> pd.DataFrame:
         columns[name] = pd.Series(pd.to_datetime([getattr(period, name) for period in periods], utc=True))
     for name in ("reason", "key"):
         columns[name] = pd.Series(list(map(attrgetter(name), periods)), dtype="str")
+    return pd.DataFrame(columns)
+
+
+def instruments_to_pandas(instruments: Sequence[Instrument]) -> pd.DataFrame:
+    """As `Instruments.to_pandas`."""
+    columns = {field.name: pd.Series([getattr(item, field.name) for item in instruments]) for field in fields(Instrument)}
+    for name in ("first", "last"):
+        columns[name] = pd.Series(pd.to_datetime([getattr(item, name) for item in instruments], utc=True))
+    columns["contract_size"] = columns["contract_size"].astype("float64")
     return pd.DataFrame(columns)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
@@ -24,9 +24,10 @@ from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, find_present
 from lakehouse_sdk.tables.datafiles import Rows
+from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
-from lakehouse_sdk.tables.schemas import LAYOUTS, QUALITY, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUARANTINE, TableLayout
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -165,6 +166,30 @@ class TableCatalog:
                 table.discard()
             raise
         return totals.report(tables=tables, seconds=time.perf_counter() - started)
+
+    def append_ledger(self, ledger_id: str, rows: list[dict[str, object]]) -> int:
+        """Append changes of the ledger to `bronze.ledger`, those that it has already left out; returns how many were new.
+
+        Args:
+            ledger_id: Which ledger they are of.
+            rows: Values by column name.
+
+        Raises:
+            TableError: Too many races were lost; nothing was appended.
+            ConnectError, AccessError, StorageError: The lake cannot be written.
+        """
+        with storage_errors(self._catalog.properties):
+            return append_events(lambda: self._load_or_create(LAYOUTS[LEDGER]), ledger_id, rows)
+
+    def note_terms(self, names: Iterable[str], source: str, terms_url: str) -> None:
+        """Keep where a source states its terms in the properties of tables that hold its data; nothing where it is there."""
+        name = f"lakehouse.terms.{source}"
+        for table_name in names:
+            with storage_errors(self._catalog.properties), suppress(NoSuchTableError, CommitFailedException):
+                table = self._catalog.load_table(table_name)  # who loses a race leaves it to the next build
+                if table.properties.get(name) != terms_url:
+                    with table.transaction() as transaction:
+                        transaction.set_properties({name: terms_url})
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):

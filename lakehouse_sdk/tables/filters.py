@@ -52,6 +52,11 @@ def within(column: str, start: datetime | None, end: datetime | None) -> Boolean
     )
 
 
+def between(column: str, low: int, high: int) -> BooleanExpression:
+    """`low <= column <= high`."""
+    return And(_at_least(column, low), _less_than(column, high + 1))
+
+
 def all_of(parts: Sequence[BooleanExpression]) -> BooleanExpression:
     """All parts; everything where there is none."""
     return And(*parts) if len(parts) > 1 else (parts[0] if parts else AlwaysTrue())

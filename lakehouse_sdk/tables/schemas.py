@@ -27,6 +27,10 @@ from lakehouse_sdk.tables.formats import AGG_TRADES, KLINES
 
 QUARANTINE = "silver.quarantine"
 QUALITY = "silver.quality"
+LEDGER = "bronze.ledger"
+
+LEDGER_ID = "ledger_id"
+EVENT_ID = "event_id"
 
 SOURCE_KEY = "_source_key"
 SOURCE_SHA256 = "_source_sha256"
@@ -194,6 +198,30 @@ _QUALITY_SCHEMA = Schema(
     _counts(110, "flags", "Accepted rows that break a rule of severity W, by rule"),
 )
 
+_LEDGER_SCHEMA = _schema(
+    (LEDGER_ID, TEXT, "Which ledger told this; another one when the database was lost and made anew"),
+    (EVENT_ID, LONG, "Number of the change in its ledger, increasing"),
+    ("at", INSTANT, "When the change happened, UTC"),
+    ("source", TEXT, "Publisher of the archive"),
+    ("market", TEXT, "Market of the archive"),
+    ("data_type", TEXT, "Type of the archive as the publisher spells it"),
+    ("symbol", TEXT, "Symbol of the archive"),
+    ("interval", TEXT, "optional: Bar length; null where the type has none"),
+    ("frequency", TEXT, "daily or monthly: what one archive covers"),
+    ("period_start", INSTANT, "First instant the archive covers, UTC"),
+    ("period_end", INSTANT, "First instant after it, UTC"),
+    ("key", TEXT, "Key of the archive at its publisher"),
+    ("state", TEXT, "State after the change: discovered, copied, verified, parsed, published, failed, quarantined, absent"),
+    ("reason", TEXT, "Why, for the states that have a reason; else empty"),
+    ("revision", LONG, "Which bytes under the key, from 1"),
+    ("attempt", LONG, "How often a copy was begun"),
+    ("etag", TEXT, "ETag at the publisher"),
+    ("size_bytes", LONG, "Size at the publisher"),
+    ("last_modified", INSTANT, "When the publisher last wrote it, UTC"),
+    ("published_sha256", TEXT, "optional: SHA-256 that the publisher states; null where it states none"),
+    ("sha256", TEXT, "optional: SHA-256 of the bytes in bronze"),
+)
+
 LAYOUTS: dict[str, TableLayout] = {
     layout.name: layout
     for layout in (
@@ -241,6 +269,15 @@ LAYOUTS: dict[str, TableLayout] = {
             partition=PartitionSpec(),
             order=("data_type", "symbol", "period_start"),
             row_time="period_start",
+        ),
+        TableLayout(
+            name=LEDGER,
+            doc="One row for each change of an archive's state, appended once per batch; the newest of a key is its state.",
+            schema=_LEDGER_SCHEMA,
+            partition=PartitionSpec(),
+            order=("at", EVENT_ID),
+            row_time="at",
+            hidden=(LEDGER_ID,),
         ),
     )
 }

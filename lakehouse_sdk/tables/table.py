@@ -81,6 +81,11 @@ class Table:
         return [ColumnInfo(f.name, str(f.field_type), f.required, f.doc or "") for f in self._table.schema().fields]
 
     @property
+    def properties(self) -> dict[str, str]:
+        """Iceberg's table properties; `lakehouse.terms.<source>` says where a source states the terms of its data."""
+        return dict(self._table.properties)
+
+    @property
     def snapshot_id(self) -> int | None:
         """The snapshot that scans read by default; None where no row was ever committed."""
         snapshot = self._table.current_snapshot()

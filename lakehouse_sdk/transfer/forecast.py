@@ -9,6 +9,7 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.transfer.ends import resolve_ends
 from lakehouse_sdk.transfer.handle import TransferPlan
 from lakehouse_sdk.transfer.model import Action
+from lakehouse_sdk.transfer.runners.stream import WHOLE_BYTES
 from lakehouse_sdk.transfer.strategies import StrategyName, choose_strategy
 
 _PAGE = 1000
@@ -60,8 +61,8 @@ def _describe(strategy: str, from_local: bool, to_local: bool) -> tuple[int, Cal
         return 1, _count_reads
     if strategy == "direct":
         return 0, lambda size, part: 1 if size <= _MAX_SINGLE_BYTES else _count_writes(size, part) + 1
-    # Between two servers: the object's headers, its bytes, and the same bytes to the other one.
-    return 2, lambda size, part: 1 + _count_reads(size, part) + _count_writes(size, part)
+    # Between two servers: the bytes, and the same bytes to the other one; of a large object its headers first.
+    return 2, lambda size, part: 2 if size <= WHOLE_BYTES else 1 + _count_reads(size, part) + _count_writes(size, part)
 
 
 def _count_reads(size_bytes: int, part_bytes: int) -> int:

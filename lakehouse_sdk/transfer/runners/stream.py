@@ -27,7 +27,7 @@ from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, choo
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers
 
-_WHOLE_BYTES = 8 * MIB
+WHOLE_BYTES = 8 * MIB
 """Objects up to this size are in memory whole and put with one request, which also keeps the ETag of such a one."""
 _BLOCK_BYTES = MIB
 _MAX_OPEN = 8
@@ -135,7 +135,7 @@ class StreamRunner:
 
     def _begin(self, row: PlannedObject) -> bool:
         """Hand out one object; False where it has to wait."""
-        if row.size_bytes <= _WHOLE_BYTES:
+        if row.size_bytes <= WHOLE_BYTES:
             block = self._buffers.take(row.size_bytes)
             if block is None:
                 return False
