@@ -32,10 +32,11 @@ lint: setup ## Check format, style, types and the import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: minio ## Measure, and write docs/reference/benchmarks.md (an hour; the other clients are built once)
+bench: minio ## Measure, and write docs/reference/benchmarks.md (two hours; the other clients are built once)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/peers.py
 	@$(BIN)/python benchmarks/transfer.py
+	@$(BIN)/python benchmarks/archives.py
 
 docs: setup ## Write the generated pages of docs/reference anew
 	@$(BIN)/python tools/write_reference.py

@@ -11,11 +11,12 @@ import tarfile
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,15 @@ class Site:
 
     def _fill_by_archives(self, bucket: str, tree: Tree, seed: int) -> None:
         """Many objects in one request: MinIO unpacks a tar."""
-        keys = list(tree.names())
-        for start in range(0, len(keys), _TAR_MEMBERS):
+        self.fill_with(bucket, ((key, content(key, tree, seed)) for key in tree.names()))
+
+    def fill_with(self, bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
+        """Put objects of any names and contents, many at once."""
+        waiting = iter(objects)
+        while members := list(islice(waiting, _TAR_MEMBERS)):
             packed = io.BytesIO()
             with tarfile.open(fileobj=packed, mode="w") as archive:
-                for key in keys[start : start + _TAR_MEMBERS]:
-                    body = content(key, tree, seed)
+                for key, body in members:
                     member = tarfile.TarInfo(key)
                     member.size = len(body)
                     archive.addfile(member, io.BytesIO(body))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lakehouse_sdk.archives import Oddity
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Oddity
 from lakehouse_sdk.archives.binance import DATASETS, ArchiveKey, format_key, parse_key
+from lakehouse_sdk.archives.binance.listing import describe_objects
+from lakehouse_sdk.storage import ObjectInfo
 
 _letters = st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=1, max_size=8)
 _symbols = st.lists(_letters, min_size=1, max_size=3).map("_".join)
@@ -56,3 +59,20 @@ def test_a_damaged_key_is_an_oddity_or_another_exact_key(archive: ArchiveKey, da
 )
 def test_no_text_makes_the_reader_raise(key: str) -> None:
     assert isinstance(parse_key(key), Oddity)
+
+
+@given(archive_keys(), st.dates(max_value=date(9999, 10, 31)), st.text(max_size=3))
+def test_a_folder_is_read_as_its_single_keys_are(archive: ArchiveKey, day: date, noise: str) -> None:
+    """The listing reads only the periods once it knows the folder; that must not read differently."""
+    other = replace(archive, first_day=day if archive.frequency == "daily" else day.replace(day=1))
+    keys = dict.fromkeys([format_key(archive), format_key(other), format_key(other).replace(".zip", f"{noise}.zip")])
+    infos = [ObjectInfo(key, 1, "etag", datetime(2026, 1, 1, tzinfo=UTC)) for key in keys]
+    found = describe_objects(infos, ArchiveQuery((archive.market,), (archive.data_type,)), "data/")
+    for key, entry in zip(keys, found, strict=True):
+        alone = parse_key(key)
+        if isinstance(alone, Oddity):
+            assert entry == alone
+        else:
+            assert isinstance(entry, ArchiveObject)
+            assert (entry.symbol, entry.interval, entry.frequency) == (alone.symbol, alone.interval, alone.frequency)
+            assert (entry.period_start, entry.period_end) == (alone.period_start, alone.period_end)

@@ -43,6 +43,12 @@ def test_daily_and_monthly_take_only_their_own(make_archive: MakeArchive) -> Non
     assert list(select_cadence([], "auto")) == []
 
 
+def test_a_month_that_is_defective_leaves_its_days_in(make_archive: MakeArchive) -> None:
+    found = [make_archive(period) for period in ("2024-11-30", "2024-12-31", "2024-11", "2024-12")]
+    unusable = {(found[3].key, found[3].etag), (found[2].key, "another etag")}
+    assert periods(select_cadence(found, unusable=unusable)) == ["2024-12-31", "2024-11", "2024-12"]
+
+
 def test_reconcile_takes_both(make_archive: MakeArchive) -> None:
     found = [make_archive("2024-12-31"), make_archive("2024-12")]
     assert list(select_cadence(found, "reconcile")) == found
