@@ -110,7 +110,9 @@ def test_what_is_no_trade_is_refused(damage: dict[str, object]) -> None:
         parse_trades([TRADE, {**TRADE, **damage}], "BTC-USD")
 
 
-@pytest.mark.parametrize("row", [None, "trade", ["7"], {}, {name: TRADE[name] for name in ("trade_id", "time", "price", "size")}])
+@pytest.mark.parametrize(
+    "row", [None, "trade", ["7"], {}, {name: TRADE[name] for name in ("trade_id", "time", "price", "size")}]
+)
 def test_a_row_of_another_shape_is_refused(row: object) -> None:
     with pytest.raises(IntegrityError, match="row that is no trade"):
         parse_trades([row], "BTC-USD")
