@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import struct
-import sys
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from lakehouse_sdk.testing.coinbase_http import HttpAnswer, LoopbackServer, refuse
 from lakehouse_sdk.testing.coinbase_market import PRODUCTS, Fill, GeneratedMarket, Product, format_number, format_us
 
 CoinbaseFault = Literal[
@@ -31,12 +26,13 @@ CoinbaseFault = Literal[
     "repeated-candle",
     "reset",
     "rows-outside",
+    "stall",
     "too-many",
     "truncated",
 ]
-"""What a request can suffer. `endless`: a page of trades whose cursor leads back to itself; `overlap`: it begins with five rows
-of the page before; `rows-outside`: candles before and after the time asked for; `refused`: 403; `too-many`: 429 with
-`Retry-After`; `reset` and `truncated`: half a body, and the connection breaks or ends."""
+"""What a request can suffer. `endless`: the newest page of trades, whatever the cursor; `overlap`: it begins with five rows
+of the page before; `rows-outside`: candles before and after the time asked for; `refused`: 403; `stall`: no answer for
+ever; `too-many`: 429 with `Retry-After`; `reset` and `truncated`: half a body, and the connection breaks or ends."""
 
 _GRANULARITIES = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600, "6h": 21600, "1d": 86400}
 _MAX_CANDLES = 300
@@ -50,17 +46,6 @@ class _Planted:
     kind: CoinbaseFault
     left: int | None
     path: str
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What is sent: `rows` become the body where there is none."""
-
-    status: int = 200
-    rows: list[str] = field(default_factory=list)
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: Literal["reset", "truncated"] | None = None
 
 
 class CoinbaseServer:
@@ -113,23 +98,19 @@ class CoinbaseServer:
         self._tokens, self._filled_s = float(burst), time.monotonic()
         self._planted: list[_Planted] = []
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.owner = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._server = LoopbackServer(self._answer, lambda: self.now + self.ahead)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.__exit__(kind, error, trace)
 
     @property
     def url(self) -> str:
         """For `archives.coinbase.api_url`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.url
 
     def plant(self, kind: CoinbaseFault, *, times: int | None = 1, path: str = "") -> None:
         """The next `times` requests whose path or query contains `path` suffer this; all of them where `times` is None."""
@@ -159,22 +140,21 @@ class CoinbaseServer:
         decimals = self._market.products[product].price_decimals
         return format_number(fill.price * 10 ** (8 - decimals), 8), format_number(fill.size, _SIZE_DECIMALS)
 
-    def answer(self, target: str) -> _Answer:
-        """What the request for `target` gets."""
+    def _answer(self, target: str) -> HttpAnswer:
         fault, is_too_fast = self._note(target)
         if is_too_fast or fault == "too-many":
             headers = {"Retry-After": str(self.retry_after_s)} if fault else {}
-            return _refuse(429, "Public rate limit exceeded", headers)
+            return refuse(429, "Public rate limit exceeded", headers)
         if fault == "error":
-            return _refuse(500, "Internal server error")
+            return refuse(500, "Internal server error")
         if fault == "refused":
-            return _refuse(403, "Forbidden")
+            return refuse(403, "Forbidden")
         if fault == "html":
-            return _Answer(body=_PAGE)
+            return HttpAnswer(body=_PAGE)
         answer = self._route(target, fault)
         if fault == "empty":
-            return _Answer(rows=[])
-        answer.cut = fault if fault in {"reset", "truncated"} else None
+            return HttpAnswer()
+        answer.end = fault if fault in {"reset", "truncated", "stall"} else None
         return answer
 
     def _note(self, target: str) -> tuple[CoinbaseFault | None, bool]:
@@ -195,31 +175,31 @@ class CoinbaseServer:
                     return planted.kind, False
         return None, False
 
-    def _route(self, target: str, fault: CoinbaseFault | None) -> _Answer:
+    def _route(self, target: str, fault: CoinbaseFault | None) -> HttpAnswer:
         parts = urlsplit(target)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         folders = [unquote(part) for part in parts.path.strip("/").split("/")]
         if folders == ["products"]:
-            return _Answer(rows=[_describe(product) for product in self._market.products.values()])
+            return _list_rows([_describe(product) for product in self._market.products.values()])
         if len(folders) != 3 or folders[0] != "products" or folders[1] not in self._market.products:
-            return _refuse(404, "NotFound")
+            return refuse(404, "NotFound")
         try:
             if folders[2] == "candles":
                 return self._serve_candles(folders[1], query, fault)
             if folders[2] == "trades":
                 return self._serve_trades(folders[1], query, fault)
         except (KeyError, ValueError) as error:
-            return _refuse(400, f"Invalid query: {error}")
-        return _refuse(404, "NotFound")
+            return refuse(400, f"Invalid query: {error}")
+        return refuse(404, "NotFound")
 
-    def _serve_candles(self, product: str, query: dict[str, str], fault: CoinbaseFault | None) -> _Answer:
+    def _serve_candles(self, product: str, query: dict[str, str], fault: CoinbaseFault | None) -> HttpAnswer:
         interval_s = int(query["granularity"])
         if interval_s not in _GRANULARITIES.values():
-            return _refuse(400, "Unsupported granularity")
+            return refuse(400, "Unsupported granularity")
         start_s, end_s = (_read_time(query[name]) for name in ("start", "end"))
         if (end_s - start_s) // interval_s + 1 > _MAX_CANDLES:
             words = "granularity too small for the requested time range. Count of aggregations requested exceeds 300"
-            return _refuse(400, words)
+            return refuse(400, words)
         if fault == "rows-outside":
             start_s, end_s = start_s - 86_400, end_s + 2 * interval_s
         bars: dict[int, tuple[int, int, int, int, int]] = {}
@@ -237,21 +217,23 @@ class CoinbaseServer:
             opening_s = max(opening_s for opening_s in bars if start_s <= opening_s <= end_s)
             first, high, low, close, volume = bars[opening_s]
             rows[1:1] = [_write_candle(opening_s, (first, high, low, close, volume + 1), decimals)]
-        return _Answer(rows=rows)
+        return _list_rows(rows)
 
-    def _serve_trades(self, product: str, query: dict[str, str], fault: CoinbaseFault | None) -> _Answer:
+    def _serve_trades(self, product: str, query: dict[str, str], fault: CoinbaseFault | None) -> HttpAnswer:
         limit = int(query.get("limit", _MAX_TRADES))
         if not 1 <= limit <= _MAX_TRADES:
-            return _refuse(400, "Invalid limit")
+            return refuse(400, "Invalid limit")
         after = int(query["after"]) if "after" in query else None
         if fault == "endless":
-            after = 20_000
-        fills = self._market.fills_below(product, after and (after + 5 if fault == "overlap" else after), limit)
+            after = None
+        below = after + 5 if fault == "overlap" and after is not None else after
+        before = int(query.get("before", "0"))
+        fills = [fill for fill in self._market.fills_below(product, below, limit) if fill.id > before]
         rows = [self._write_trade(product, fill) for fill in fills]
         headers = {"CB-BEFORE": str(fills[0].id)} if fills else {}
         if fills and fills[-1].id > 1:
             headers["CB-AFTER"] = str(fills[-1].id)
-        return _Answer(rows=rows, headers=headers)
+        return _list_rows(rows, headers)
 
     def _write_trade(self, product: str, fill: Fill) -> str:
         price, size = self._format_amounts(product, fill)
@@ -260,53 +242,8 @@ class CoinbaseServer:
         return f'{{"trade_id":{fill.id},"side":"{maker}","size":"{size}","price":"{price}","time":"{time_text}"}}'
 
 
-class _Server(ThreadingHTTPServer):
-    owner: CoinbaseServer
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is."""
-        if not isinstance(sys.exception(), OSError | ValueError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        """Answer, and end the connection where the answer says so."""
-        answer = self.server.owner.answer(self.path)
-        body = answer.body or f"[{','.join(answer.rows)}]".encode()
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json" if body[:1] in {b"[", b"{"} else "text/html")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if answer.cut else body)
-        if answer.cut:
-            self.close_connection = True
-        if answer.cut == "reset":
-            with suppress(OSError):
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                os.close(self.connection.detach())
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        """The server's own time, for the header `Date`."""
-        del timestamp
-        owner = self.server.owner
-        return f"{owner.now.astimezone(UTC) + owner.ahead:%a, %d %b %Y %H:%M:%S GMT}"
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 (the base class's name)
-        """Stay silent."""
-
-
-def _refuse(status: int, words: str, headers: dict[str, str] | None = None) -> _Answer:
-    return _Answer(status, body=json.dumps({"message": words}).encode(), headers=headers or {})
+def _list_rows(rows: list[str], headers: dict[str, str] | None = None) -> HttpAnswer:
+    return HttpAnswer(body=f"[{','.join(rows)}]".encode(), headers=headers or {})
 
 
 def _describe(product: Product) -> str:

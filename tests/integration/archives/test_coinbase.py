@@ -350,7 +350,7 @@ def test_trades_that_come_on_two_pages_are_taken_once() -> None:
         assert read(stream) == server.trades("BTC-USD", DAY)
 
 
-@pytest.mark.parametrize("day", [date(2024, 1, 28), DAY])
+@pytest.mark.parametrize("day", [date(2024, 1, 1), DAY, date(2024, 2, 9)])
 def test_a_page_that_leads_back_to_itself_is_an_error_and_not_a_loop(server: CoinbaseServer, day: date) -> None:
     connector = connect(server)
     archive = find(connector, None, day=day)
@@ -402,10 +402,10 @@ def test_the_request_log_accounts_for_the_rows(server: CoinbaseServer, interval:
 # -- servers and networks that fail -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["error", "reset", "truncated", "too-many"])
+@pytest.mark.parametrize("fault", ["error", "reset", "truncated", "too-many", "stall"])
 @pytest.mark.parametrize("interval", ["1m", None])
 def test_what_passes_is_waited_for(server: CoinbaseServer, fault: CoinbaseFault, interval: str | None) -> None:
-    connector = connect(server)
+    connector = connect(server, timeout_s=0.5)
     archive = find(connector, interval)
     server.retry_after_s = 0
     server.paths.clear()

@@ -53,7 +53,7 @@ def test_two_candles_for_one_time_are_named() -> None:
         [*GOOD[:5], None],
         [*GOOD[:5], float("nan")],
         [*GOOD[:5], "1,5"],
-        [*GOOD[:5], "١"],
+        [*GOOD[:5], "\u0661"],
         ["1.5", *GOOD[1:]],
         [str(FIRST_S + 30), *GOOD[1:]],
         {"time": GOOD[0]},
