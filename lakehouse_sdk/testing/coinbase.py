@@ -67,7 +67,7 @@ class CoinbaseServer:
 
     Attributes:
         ahead: Moves the `Date` of answers.
-        retry_after_s: What the fault `too-many` asks for.
+        retry_after: What the fault `too-many` says in `Retry-After`: seconds, or a date.
         arrivals_s: When each request came, by `time.monotonic`.
         paths: What each of them asked for, with its query.
         refused: Requests answered with 429 because of the limit.
@@ -90,7 +90,7 @@ class CoinbaseServer:
         )
         self.now = now
         self.ahead = timedelta()
-        self.retry_after_s = 1
+        self.retry_after = "1"
         self.arrivals_s: list[float] = []
         self.paths: list[str] = []
         self.refused = 0
@@ -143,7 +143,7 @@ class CoinbaseServer:
     def _answer(self, target: str) -> HttpAnswer:
         fault, is_too_fast = self._note(target)
         if is_too_fast or fault == "too-many":
-            headers = {"Retry-After": str(self.retry_after_s)} if fault else {}
+            headers = {"Retry-After": self.retry_after} if fault else {}
             return refuse(429, "Public rate limit exceeded", headers)
         if fault == "error":
             return refuse(500, "Internal server error")

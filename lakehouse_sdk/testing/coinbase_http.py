@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from lakehouse_sdk.errors import UsageError
+
 _LONGEST_STALL_S = 60.0
 
 
@@ -51,22 +53,25 @@ class LoopbackServer:
     """
 
     def __init__(self, answer: Callable[[str], HttpAnswer], clock: Callable[[], datetime]) -> None:
-        self._server = _Server(answer, clock)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._answer, self._clock = answer, clock
+        self._server: _Server | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server = _Server(self._answer, self._clock)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        if self._server is not None:
+            self._server.closing.set()
+            self._server.shutdown()
+            self._server.server_close()
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its address, from the moment that it is entered."""
+        if self._server is None:
+            raise UsageError("The server does not run yet.", hint="Use it in a `with` statement.")
         return f"http://127.0.0.1:{self._server.server_port}"
 
 
@@ -102,6 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json" if answer.body[:1] in {b"[", b"{"} else "text/html")
         self.send_header("Content-Length", str(len(answer.body)))
+        if self.close_connection:  # the client asked for it; one that is not told would use the connection again
+            self.send_header("Connection", "close")
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()

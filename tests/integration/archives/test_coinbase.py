@@ -8,10 +8,11 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, pairwise
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,6 +21,7 @@ from lakehouse_sdk.archives.coinbase import CoinbaseConnector
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.errors import AccessError, ConnectError, IntegrityError, NotFoundError, StorageError, UsageError
 from lakehouse_sdk.testing import CoinbaseFault, CoinbaseServer
+from lakehouse_sdk.testing.coinbase_http import HttpAnswer, LoopbackServer
 from lakehouse_sdk.testing.coinbase_market import Product
 
 DAY = date(2024, 2, 2)
@@ -407,7 +409,7 @@ def test_the_request_log_accounts_for_the_rows(server: CoinbaseServer, interval:
 def test_what_passes_is_waited_for(server: CoinbaseServer, fault: CoinbaseFault, interval: str | None) -> None:
     connector = connect(server, timeout_s=0.5)
     archive = find(connector, interval)
-    server.retry_after_s = 0
+    server.retry_after = "0"
     server.paths.clear()
     server.plant(fault, times=2, path="/BTC-USD/")
     rows = read(connector.open(archive))
@@ -429,7 +431,7 @@ def test_what_does_not_pass_ends_after_the_attempts_that_are_set(
 ) -> None:
     connector = connect(server, max_attempts=3)
     archive = find(connector)
-    server.retry_after_s = 0
+    server.retry_after = "0"
     server.paths.clear()
     server.plant(fault, times=None)
     with pytest.raises(error, match=words):
@@ -482,10 +484,20 @@ def test_a_server_that_asks_for_a_pause_gets_it_from_every_thread(server: Coinba
     assert len(server.arrivals_s) == 4 * 5 + 1
 
 
+def test_a_date_to_come_back_at_counts_from_the_servers_own_clock(server: CoinbaseServer) -> None:
+    connector = connect(server)
+    archive = find(connector)
+    server.retry_after = "Sat, 10 Feb 2024 13:30:31 GMT"
+    server.plant("too-many")
+    server.arrivals_s.clear()
+    connector.open(archive)
+    assert 0.9 < server.arrivals_s[1] - server.arrivals_s[0] < 10
+
+
 def test_a_pause_that_is_too_long_to_wait_for_is_an_error_that_says_how_long(server: CoinbaseServer) -> None:
     connector = connect(server)
     archive = find(connector)
-    server.retry_after_s = 3600
+    server.retry_after = "3600"
     server.plant("too-many")
     began_s = time.monotonic()
     with pytest.raises(StorageError, match=r"429.*Run the same again in 3600 seconds"):
@@ -512,6 +524,73 @@ def test_the_check_counts_the_products(server: CoinbaseServer) -> None:
     with CoinbaseServer(products=()) as empty:
         result = connect(empty).check()
     assert (result.ok, "archives.coinbase.api_url" in result.reason) == (False, True)
+
+
+def make_trade(number: int, time_text: str = "2024-02-02T12:00:00Z", size: str = "1.5") -> dict[str, object]:
+    return {"trade_id": number, "side": "sell", "size": size, "price": "2.50", "time": time_text}
+
+
+TOMORROW, BEFORE = "2024-02-03T00:00:00.000001Z", "2024-02-01T23:59:59.999999Z"
+FIRST = [make_trade(9, TOMORROW), make_trade(8), make_trade(6)]
+LAST = [make_trade(5), make_trade(3, BEFORE)]
+
+
+@contextmanager
+def serve_trades(pages: dict[str, HttpAnswer]) -> Iterator[tuple[CoinbaseConnector, ArchiveObject]]:
+    """A connector, and a day of trades whose pages are these, by `after`; the newest is that of the empty text."""
+
+    def answer(target: str) -> HttpAnswer:
+        return pages[parse_qs(urlsplit(target).query).get("after", [""])[0]]
+
+    with CoinbaseServer() as server:
+        archive = find(connect(server), None)
+    with LoopbackServer(answer, lambda: datetime.now(UTC)) as loopback:
+        options = {"api_url": loopback.url, "requests_per_s": 1000, "max_attempts": 2}
+        yield CoinbaseConnector(load_settings(archives={"coinbase": options})), archive
+
+
+def to_page(rows: list[dict[str, object]], cursor: str | None) -> HttpAnswer:
+    return HttpAnswer(body=json.dumps(rows).encode(), headers={} if cursor is None else {"CB-AFTER": cursor})
+
+
+@pytest.mark.parametrize("cursor", ["6", None])
+def test_pages_are_followed_also_without_the_header(cursor: str | None) -> None:
+    pages = {"": to_page(FIRST, cursor), "9": to_page(FIRST[1:], cursor), "6": to_page(LAST, None)}
+    with serve_trades(pages) as (connector, archive):
+        assert [row[0] for row in read(connector.open(archive))] == ["5", "6", "8"]
+
+
+@pytest.mark.parametrize(
+    ("second", "error", "words"),
+    [
+        (to_page(FIRST[1:], "5"), StorageError, "leave trades out: 6 is followed by 5"),
+        (to_page(FIRST[1:], "9"), StorageError, "do not lead on: the next is said to begin at 9"),
+        (to_page(FIRST[1:], "-"), StorageError, "cursor CB-AFTER '-', which is no trade id"),
+        (to_page([make_trade(8), make_trade(8, size="1.6")], "8"), IntegrityError, "two trades with the id 8, "),
+        (to_page([make_trade(8, "2024-02-02")], "8"), IntegrityError, "a row that is no trade"),
+        (HttpAnswer(body=b'{"message": "OK"}'), StorageError, "answers with no list: 'OK'"),
+        (HttpAnswer(body=b'[{"trade_id":8,'), StorageError, "that is not JSON"),
+        (HttpAnswer(302, headers={"Location": "/elsewhere"}), StorageError, "is answered with 302"),
+        (HttpAnswer(503, b"<html>Busy</html>", {"Retry-After": "0"}), StorageError, "503: '<html>Busy</html>'"),
+        (HttpAnswer(400, b'{"message": "Invalid after"}'), StorageError, "400: 'Invalid after'"),
+    ],
+)
+def test_an_answer_that_cannot_be_right_is_named(second: HttpAnswer, error: type[Exception], words: str) -> None:
+    with (
+        serve_trades({"": to_page(FIRST, "6"), "9": second, "6": to_page(LAST, None)}) as (connector, archive),
+        pytest.raises(error, match=words),
+    ):
+        connector.open(archive)
+
+
+@pytest.mark.parametrize("product", [{}, {"id": None}, "BTC-USD"])
+def test_a_list_of_something_else_is_no_list_of_products(product: object) -> None:
+    body = json.dumps([product]).encode()
+    with LoopbackServer(lambda _: HttpAnswer(body=body), lambda: datetime.now(UTC)) as loopback:
+        connector = CoinbaseConnector(load_settings(archives={"coinbase": {"api_url": loopback.url}}))
+        with pytest.raises(StorageError, match=r"which is no product\. Check archives\.coinbase\.api_url"):
+            list(connector.discover(ask(DAY)))
+        assert not connector.check().ok
 
 
 # -- politeness ---------------------------------------------------------------------------------------------------------------
