@@ -12,8 +12,13 @@ DECIMAL = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def encode_csv(header: str, lines: Iterable[str]) -> bytes:
-    """A gzip'd CSV file; equal lines give equal bytes, because neither a name nor a time is in it."""
+    """A gzip'd CSV file; equal lines give equal bytes, because neither a name nor a time is in it.
+
+    Args:
+        header: First line.
+        lines: The others, one or several joined by line feeds at a time.
+    """
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as file:
-        file.write("".join(f"{line}\n" for line in (header, *lines)).encode())
+        file.write(b"".join(f"{line}\n".encode() for line in (header, *lines)))
     return buffer.getvalue()

@@ -21,7 +21,8 @@ _LIMIT = 1000
 _EMPTY_ATTEMPTS = 3
 """How often an empty page is asked for before it is believed to be the end: the API is known to answer `[]` now and then."""
 _TAKER_OF_MAKER = {"buy": "sell", "sell": "buy"}
-_ID = re.compile(r"\d{1,18}", re.ASCII)
+_MAX_DIGITS = 18
+_ID = re.compile(rf"\d{{1,{_MAX_DIGITS}}}", re.ASCII)
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|\+00:00)", re.ASCII)
 _AGAIN = "Collect it again later; if that does not help, report it to Coinbase."
 
@@ -84,7 +85,11 @@ class _TradeReader:
         self._api = api
         self._symbol = archive.symbol
         self._day = archive.day.isoformat()
-        self._lines: dict[int, str] = {}
+        # A day may have a million trades: only those of the last page are kept one by one.
+        self._blocks: list[str] = []
+        self._last_page: dict[int, str] = {}
+        self._lowest = 10**_MAX_DIGITS
+        self._rows = 0
         self._log: list[bytes] = []
 
     def read(self) -> MaterialisedStream:
@@ -95,8 +100,8 @@ class _TradeReader:
             if not trades or trades[-1].day < self._day:
                 break
             cursor = self._next_cursor(page, trades, cursor)
-        content = encode_csv(HEADER, (self._lines[number] for number in sorted(self._lines)))
-        return MaterialisedStream(content, b"".join(self._log), len(self._lines))
+        content = encode_csv(HEADER, reversed(self._blocks))
+        return MaterialisedStream(content, b"".join(self._log), self._rows)
 
     def _find_cursor(self) -> int | None:
         """The id of a trade after the day, as near to the day as is known; None where the newest page is to be read first."""
@@ -136,15 +141,28 @@ class _TradeReader:
 
     def _take(self, trades: list[Trade]) -> dict[str, int]:
         outside = repeated = 0
+        fresh: dict[int, str] = {}
         for trade in trades:
+            known = fresh.get(trade.id, self._last_page.get(trade.id))
             if trade.day != self._day:
                 outside += 1
-            elif (known := self._lines.setdefault(trade.id, trade.line)) is not trade.line:
-                if known != trade.line:
-                    what = f"two trades with the id {trade.id}, {known} and {trade.line}"
-                    raise IntegrityError(f"Coinbase sends for {self._symbol} {what}.", hint=_AGAIN)
+            elif known == trade.line:
                 repeated += 1
+            elif known is not None:
+                raise self._fault(f"two trades with the id {trade.id}, {known} and {trade.line}")
+            elif trade.id > self._lowest:
+                raise self._fault(f"the trade {trade.id} after older ones")
+            else:
+                fresh[trade.id] = trade.line
+        self._last_page = {trade.id: trade.line for trade in trades}
+        if fresh:
+            self._lowest = min(fresh)
+            self._rows += len(fresh)
+            self._blocks.append("\n".join(fresh[number] for number in sorted(fresh)))
         return {"outside": outside, "repeated": repeated}
+
+    def _fault(self, what: str) -> IntegrityError:
+        return IntegrityError(f"Coinbase sends for {self._symbol} {what}.", hint=_AGAIN)
 
     def _next_cursor(self, page: Page, trades: list[Trade], cursor: int | None) -> int:
         """Where the next page begins: below all that came, and nothing between is left out.

@@ -583,6 +583,25 @@ def test_an_answer_that_cannot_be_right_is_named(second: HttpAnswer, error: type
         connector.open(archive)
 
 
+@pytest.mark.parametrize(
+    ("number", "size", "words"),
+    [(7, "1.5", "the trade 7 after older ones"), (6, "1.6", "two trades with the id 6, 6,.*,1.5,buy and 6,.*,1.6,buy")],
+)
+def test_a_page_that_contradicts_the_one_before_ends_in_quarantine(number: int, size: str, words: str) -> None:
+    pages = {"": to_page(FIRST, "6"), "9": to_page(FIRST[1:], "6"), "6": to_page([make_trade(number, size=size), *LAST], None)}
+    with serve_trades(pages) as (connector, archive), pytest.raises(IntegrityError, match=words):
+        connector.open(archive)
+
+
+def test_no_tls_where_there_should_be_is_not_tried_again(server: CoinbaseServer) -> None:
+    connector = connect(server, api_url=server.url.replace("http:", "https:"))
+    began_s = time.monotonic()
+    with pytest.raises(ConnectError, match=r"No TLS connection to https:.*archives\.coinbase\.api_url"):
+        list(connector.discover(ask(DAY)))
+    assert time.monotonic() - began_s < 5
+    assert server.paths == []
+
+
 @pytest.mark.parametrize("product", [{}, {"id": None}, "BTC-USD"])
 def test_a_list_of_something_else_is_no_list_of_products(product: object) -> None:
     body = json.dumps([product]).encode()
