@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from lakehouse_sdk.archives.coinbase.api import CoinbaseApi, wait_before_attempt
 from lakehouse_sdk.archives.coinbase.content import DECIMAL, encode_csv
-from lakehouse_sdk.archives.coinbase.layout import INTERVAL_SECONDS, ArchiveKey
+from lakehouse_sdk.archives.coinbase.layout import CANDLES, INTERVAL_SECONDS, ArchiveKey
 from lakehouse_sdk.archives.protocol import MaterialisedStream
 from lakehouse_sdk.errors import IntegrityError, StorageError
 
@@ -104,6 +104,11 @@ def plan_pages(archive: ArchiveKey) -> list[dict[str, str]]:
     return pages
 
 
+def has_day_candle(api: CoinbaseApi, archive: ArchiveKey, log: list[bytes]) -> bool:
+    """Whether anything traded on the archive's day, by the candle of that day; its requests are added to the log."""
+    return bool(_collect(api, replace(archive, data_type=CANDLES, interval=_LONGEST), log).lines)
+
+
 def _collect(api: CoinbaseApi, archive: ArchiveKey, log: list[bytes]) -> CandleRows:
     candles = CandleRows(archive)
 
@@ -114,8 +119,8 @@ def _collect(api: CoinbaseApi, archive: ArchiveKey, log: list[bytes]) -> CandleR
 
     empty = [query for query in plan_pages(archive) if not ask(query)]
     quiet = not candles.lines and archive.interval != _LONGEST
-    if empty and quiet and not _collect(api, replace(archive, interval=_LONGEST), log).lines:
-        return candles  # nothing traded on this day
+    if empty and quiet and not has_day_candle(api, archive, log):
+        return candles
     for attempt in range(1, _EMPTY_ATTEMPTS):
         if not empty:
             break

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from lakehouse_sdk.archives.coinbase.api import CoinbaseApi, Page, wait_before_attempt
+from lakehouse_sdk.archives.coinbase.candles import has_day_candle
 from lakehouse_sdk.archives.coinbase.content import DECIMAL, encode_csv
 from lakehouse_sdk.archives.coinbase.layout import ArchiveKey
 from lakehouse_sdk.archives.protocol import MaterialisedStream
@@ -75,7 +76,7 @@ def make_trades(api: CoinbaseApi, archive: ArchiveKey) -> MaterialisedStream:
     Raises:
         IntegrityError: A row that is no trade, or two different trades with one id.
         ConnectError, AccessError, NotFoundError, StorageError: As `CoinbaseApi.get_page`; also `StorageError` where the pages
-            do not lead on.
+            do not lead on, or have no trade of a day that has a candle.
     """
     return _TradeReader(api, archive).read()
 
@@ -83,6 +84,7 @@ def make_trades(api: CoinbaseApi, archive: ArchiveKey) -> MaterialisedStream:
 class _TradeReader:
     def __init__(self, api: CoinbaseApi, archive: ArchiveKey) -> None:
         self._api = api
+        self._archive = archive
         self._symbol = archive.symbol
         self._day = archive.day.isoformat()
         # A day may have a million trades: only those of the last page are kept one by one.
@@ -100,6 +102,10 @@ class _TradeReader:
             if not trades or trades[-1].day < self._day:
                 break
             cursor = self._next_cursor(page, trades, cursor)
+        if not self._rows and has_day_candle(self._api, self._archive, self._log):
+            raise StorageError(
+                f"Coinbase has a candle for {self._symbol} on {self._day}, and no trades of that day.", hint=_AGAIN
+            )
         content = encode_csv(HEADER, reversed(self._blocks))
         return MaterialisedStream(content, b"".join(self._log), self._rows)
 
@@ -108,7 +114,7 @@ class _TradeReader:
         page, trades = self._probe(None)
         later = [trade.id for trade in trades if trade.day > self._day]
         low, high = 0, min(later, default=0)
-        if len(later) < len(trades):
+        if not later or len(later) < len(trades):
             return high or None
         while high - low > 1:
             cursor = (low + high) // 2 + 1
@@ -121,7 +127,7 @@ class _TradeReader:
             high = min(later)
             if len(later) < len(trades) or page.older is None:
                 break
-        return high or None
+        return high
 
     def _probe(self, cursor: int | None) -> tuple[Page, list[Trade]]:
         page, trades = self._ask(cursor)

@@ -331,7 +331,7 @@ def test_a_day_of_a_product_without_any_trade_is_empty() -> None:
     with CoinbaseServer(first_day=date(2024, 2, 10), now=at(date(2024, 2, 10))) as server:
         connector = connect(server)
         assert read(connector.open(find(connector, None, day=date(2024, 2, 9)))) == []
-        assert len(server.paths) < 10
+        assert len(server.paths) == 1 + 2 * 3 + 4
 
 
 def test_trades_carry_the_header_and_the_takers_side(server: CoinbaseServer) -> None:
@@ -370,6 +370,13 @@ def test_an_empty_page_in_the_middle_costs_no_trades() -> None:
         for number in range(1, len(server.paths)):  # each of the requests, one after the other
             server.plant("empty", path=server.paths[number])
         assert read(connector.open(archive)) == server.trades("BTC-USD", DAY)
+
+
+def test_a_day_that_has_a_candle_and_no_trades_is_not_believed(server: CoinbaseServer) -> None:
+    connector = connect(server)
+    server.plant("empty", times=None, path="trades")
+    with pytest.raises(StorageError, match=r"has a candle for BTC-USD on 2024-02-02, and no trades of that day"):
+        connector.open(find(connector, None))
 
 
 # -- the bytes ----------------------------------------------------------------------------------------------------------------
