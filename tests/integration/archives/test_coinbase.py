@@ -366,10 +366,14 @@ def test_an_empty_page_in_the_middle_costs_no_trades() -> None:
     with CoinbaseServer(trades_per_day=2600) as server:
         connector = connect(server)
         archive = find(connector, None)
-        connector.open(archive)
-        for number in range(1, len(server.paths)):  # each of the requests, one after the other
-            server.plant("empty", path=server.paths[number])
-        assert read(connector.open(archive)) == server.trades("BTC-USD", DAY)
+        log = read_log(connector.open(archive))
+        pages = [str(entry["url"]).removeprefix(server.url) for entry in log if "outside" in entry]
+        assert len(pages) > 2
+        for path in pages:
+            server.plant("empty", path=path)
+            server.paths.clear()
+            assert read(connector.open(archive)) == server.trades("BTC-USD", DAY)
+            assert server.paths.count(path) >= 2
 
 
 def test_a_day_that_has_a_candle_and_no_trades_is_not_believed(server: CoinbaseServer) -> None:
