@@ -35,12 +35,13 @@ def test_after_a_pause_requests_leave_one_by_one() -> None:
 
 
 def test_a_pause_holds_for_those_who_wait_already() -> None:
-    limit = RequestLimit(20)
-    take(limit, 10)
+    limit = RequestLimit(2)
+    take(limit, 2)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(take, limit, 1)
-        limit.pause(0.5)
-        assert waiting.result() > 0.4
+        waiting = pool.submit(take, limit, 1)  # for half a second
+        time.sleep(0.2)
+        limit.pause(0.8)
+        assert waiting.result() > 0.9
 
 
 def test_threads_share_the_rate() -> None:
