@@ -68,10 +68,24 @@ class BinanceSettings(_Group):
         return S3Profile(endpoint_url=self.endpoint_url, region=self.region, anonymous=True)
 
 
+class CoinbaseSettings(_Group):
+    """Where Coinbase's candles and trades are read; the defaults are the real API."""
+
+    api_url: str = "https://api.exchange.coinbase.com"
+    """Address of the public Exchange REST API; no key is needed."""
+    requests_per_s: float = Field(default=10.0, gt=0)
+    """Requests a second of all threads together; the API allows 10 for one address, whoever else asks from there."""
+    max_attempts: int = Field(default=5, ge=1, le=20)
+    """How often a request is sent at most while it fails for a reason that passes."""
+    timeout_s: float = Field(default=30.0, gt=0)
+    """Seconds to wait for a connection, and for the next bytes of an answer."""
+
+
 class ArchiveSettings(_Group):
     """One group for each source of archives."""
 
     binance: BinanceSettings = BinanceSettings()
+    coinbase: CoinbaseSettings = CoinbaseSettings()
 
 
 class CatalogSettings(_Group):

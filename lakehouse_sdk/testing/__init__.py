@@ -1,8 +1,8 @@
-"""Shipped test kit: a mirror of the exchange's public bucket with known defects, and servers and networks that fail.
+"""Shipped test kit: an exchange's public bucket with known defects, another's API, servers and networks that fail.
 
 Belongs here: generated data, its publisher, the truth about what was published; faults that a healthy server does not show; all
 of it independent of the code that it is there to test. Must not: real market data. Read `MirrorSpec` first, then
-`publish_mirror` and `MirrorTruth`; for faults `FaultProxy` and `MinioCluster`.
+`publish_mirror` and `MirrorTruth`; for faults `FaultProxy` and `MinioCluster`; for an API `CoinbaseServer`.
 
 ```python
 truth = publish_mirror(server.profile, "data.binance.vision", demo_mirror())
@@ -20,12 +20,16 @@ from lakehouse_sdk.testing.truth import ArchiveTruth, MirrorTruth, OddityTruth, 
 
 if TYPE_CHECKING:
     from lakehouse_sdk.testing.cluster import MinioCluster as MinioCluster
+    from lakehouse_sdk.testing.coinbase import CoinbaseFault as CoinbaseFault
+    from lakehouse_sdk.testing.coinbase import CoinbaseServer as CoinbaseServer
     from lakehouse_sdk.testing.mirror import publish_mirror as publish_mirror
     from lakehouse_sdk.testing.proxy import Fault as Fault
     from lakehouse_sdk.testing.proxy import FaultProxy as FaultProxy
 
 __all__ = [
     "ArchiveTruth",
+    "CoinbaseFault",
+    "CoinbaseServer",
     "Defect",
     "DefectKind",
     "Fault",
@@ -43,6 +47,8 @@ __all__ = [
 
 
 _LATER = {
+    "CoinbaseFault": "coinbase",
+    "CoinbaseServer": "coinbase",
     "Fault": "proxy",
     "FaultProxy": "proxy",
     "MinioCluster": "cluster",

@@ -15,6 +15,7 @@ HOSTS = {
     "amazonaws.com",  # the public archive's S3 address, and AWS S3 itself
     "apache.org",  # the licence
     "binance.com",  # the archive's publisher, in documentation
+    "coinbase.com",  # an exchange's API and its terms
     "github.com",  # the name of MinIO's Go module
     "w3.org",  # namespace of SVG
     "keepachangelog.com",

@@ -27,7 +27,7 @@ def broken_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_our_connector_uses_the_public_door() -> None:
-    assert list_connector_names() == ["binance"]
+    assert "binance" in list_connector_names()
     assert isinstance(get_connector("binance", load_settings()), BinanceConnector)
 
 
@@ -40,7 +40,7 @@ def test_an_unknown_connector_names_the_installed_ones() -> None:
 def test_a_broken_connector_is_named_in_a_warning_and_the_others_load() -> None:
     with pytest.warns(ConnectorWarning, match=r"'broken' of the package broken-exchange .*RuntimeError: no such exchange"):
         connectors = load_connectors(load_settings())
-    assert list(connectors) == ["binance"]
+    assert set(connectors) == {*list_connector_names()} - {"broken"}
 
 
 @pytest.mark.usefixtures("broken_package")
