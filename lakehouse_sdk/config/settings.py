@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 from pydantic_settings import (
@@ -68,10 +68,20 @@ class BinanceSettings(_Group):
         return S3Profile(endpoint_url=self.endpoint_url, region=self.region, anonymous=True)
 
 
+class FtxSettings(_Group):
+    """A mirror of FTX's archives that the user names: the exchange closed in November 2022 and left no public bucket."""
+
+    root: str | None = None
+    """Where it is: `lakehouse://[profile@]bucket/prefix`, `s3://bucket/prefix` or a folder; None: there is none."""
+    layout: Literal["tardis", "native-json", "ohlcv-csv"] = "tardis"
+    """How it is laid out: as tardis.dev's downloads, as the exchange's own API in JSON lines, or as bars in CSV."""
+
+
 class ArchiveSettings(_Group):
     """One group for each source of archives."""
 
     binance: BinanceSettings = BinanceSettings()
+    ftx: FtxSettings = FtxSettings()
 
 
 class CatalogSettings(_Group):

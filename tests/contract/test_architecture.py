@@ -15,7 +15,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "lakehouse_sdk"
 
 HEAVY = {"IPython", "botocore", "duckdb", "fastapi", "pandas", "papermill", "polars", "prefect", "pyarrow", "pyiceberg", "s3fs"}
 
-PURE = ["transfer/plan.py", "archives/binance/layout.py", "archives/cadence.py", "tables/rules.py"]
+PURE = [
+    "transfer/plan.py",
+    "archives/binance/layout.py",
+    "archives/ftx/layout.py",
+    "archives/cadence.py",
+    "tables/rules.py",
+]
 DOES_IO = {
     "open",
     "read_text",

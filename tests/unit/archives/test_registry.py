@@ -10,6 +10,7 @@ import pytest
 
 from lakehouse_sdk.archives import ArchiveObject, ConnectorWarning, get_connector, list_connector_names, load_connectors
 from lakehouse_sdk.archives.binance import BinanceConnector
+from lakehouse_sdk.archives.ftx import FtxConnector
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.errors import ConfigurationError, UsageError
 from lakehouse_sdk.uris import S3Address
@@ -26,13 +27,14 @@ def broken_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_our_connector_uses_the_public_door() -> None:
-    assert list_connector_names() == ["binance"]
+def test_our_connectors_use_the_public_door() -> None:
+    assert list_connector_names() == ["binance", "ftx"]
     assert isinstance(get_connector("binance", load_settings()), BinanceConnector)
+    assert isinstance(get_connector("ftx", load_settings()), FtxConnector)
 
 
 def test_an_unknown_connector_names_the_installed_ones() -> None:
-    with pytest.raises(UsageError, match=r"no archive connector 'kraken'\. Installed: binance"):
+    with pytest.raises(UsageError, match=r"no archive connector 'kraken'\. Installed: binance, ftx"):
         get_connector("kraken", load_settings())
 
 
@@ -40,7 +42,7 @@ def test_an_unknown_connector_names_the_installed_ones() -> None:
 def test_a_broken_connector_is_named_in_a_warning_and_the_others_load() -> None:
     with pytest.warns(ConnectorWarning, match=r"'broken' of the package broken-exchange .*RuntimeError: no such exchange"):
         connectors = load_connectors(load_settings())
-    assert list(connectors) == ["binance"]
+    assert list(connectors) == ["binance", "ftx"]
 
 
 @pytest.mark.usefixtures("broken_package")
