@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -83,13 +82,12 @@ class Walk:
     def _run_folder(self, pool: ThreadPoolExecutor, data_type: str, interval: str | None) -> Iterator[ArchiveObject | Oddity]:
         index: _Index = {}
         read = partial(self._read_day, data_type)
-        with closing(map_ordered(pool, read, self._list_days(data_type, interval), window=4 * WORKERS)) as days:
-            for found in days:
-                for entry in found:
-                    if isinstance(entry, Oddity):
-                        yield entry
-                    else:
-                        index.setdefault(entry[0], []).append(entry[1])
+        for found in map_ordered(pool, read, self._list_days(data_type, interval), window=4 * WORKERS):
+            for entry in found:
+                if isinstance(entry, Oddity):
+                    yield entry
+                else:
+                    index.setdefault(entry[0], []).append(entry[1])
         for place in sorted(index):
             yield from self._describe(data_type, interval, *place, index.pop(place))
 
