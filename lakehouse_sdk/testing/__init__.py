@@ -1,8 +1,9 @@
-"""Shipped test kit: a mirror of the exchange's public bucket with known defects, and servers and networks that fail.
+"""Shipped test kit: a mirror of the exchange's bucket with known defects, a suite for connectors, servers that fail.
 
-Belongs here: generated data, its publisher, the truth about what was published; faults that a healthy server does not show; all
-of it independent of the code that it is there to test. Must not: real market data. Read `MirrorSpec` first, then
-`publish_mirror` and `MirrorTruth`; for faults `FaultProxy` and `MinioCluster`.
+Belongs here: generated data, its publisher, the truth about what was published; what every connector promises, as tests; faults
+that a healthy server does not show; all of it independent of the code that it is there to test. Must not: real market data.
+Read `MirrorSpec` first, then `publish_mirror` and `MirrorTruth`; for a connector of your own `ConnectorSuite`; for faults
+`FaultProxy` and `MinioCluster`.
 
 ```python
 truth = publish_mirror(server.profile, "data.binance.vision", demo_mirror())
@@ -20,12 +21,14 @@ from lakehouse_sdk.testing.truth import ArchiveTruth, MirrorTruth, OddityTruth, 
 
 if TYPE_CHECKING:
     from lakehouse_sdk.testing.cluster import MinioCluster as MinioCluster
+    from lakehouse_sdk.testing.connectors import ConnectorSuite as ConnectorSuite
     from lakehouse_sdk.testing.mirror import publish_mirror as publish_mirror
     from lakehouse_sdk.testing.proxy import Fault as Fault
     from lakehouse_sdk.testing.proxy import FaultProxy as FaultProxy
 
 __all__ = [
     "ArchiveTruth",
+    "ConnectorSuite",
     "Defect",
     "DefectKind",
     "Fault",
@@ -43,12 +46,13 @@ __all__ = [
 
 
 _LATER = {
+    "ConnectorSuite": "connectors",
     "Fault": "proxy",
     "FaultProxy": "proxy",
     "MinioCluster": "cluster",
     "publish_mirror": "mirror",
 }
-"""What needs numpy, Arrow or the embedded servers loads when it is used."""
+"""What needs numpy, Arrow, pytest or the embedded servers loads when it is used."""
 
 
 def __getattr__(name: str) -> object:
