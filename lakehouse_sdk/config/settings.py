@@ -74,7 +74,7 @@ class FtxSettings(_Group):
     root: str | None = None
     """Where it is: `lakehouse://[profile@]bucket/prefix`, `s3://bucket/prefix` or a folder; None: there is none."""
     layout: Literal["tardis", "native-json", "ohlcv-csv"] = "tardis"
-    """How it is laid out: as tardis.dev's downloads, as the exchange's own API in JSON lines, or as bars in CSV."""
+    """How it is laid out: as the vendor Tardis serves its downloads, as the API's answers in JSON lines, or as bars in CSV."""
 
 
 class ArchiveSettings(_Group):

@@ -5,7 +5,7 @@ that moves keeps its keys. Candles alone have the level of the interval, in ever
 
 | layout | data types | suffix | content |
 |---|---|---|---|
-| `tardis` | trades, quotes, books, tickers, liquidations | `.csv.gz` | as tardis.dev's downloads |
+| `tardis` | trades, quotes, books, tickers, liquidations | `.csv.gz` | as the vendor Tardis serves its downloads |
 | `native-json` | trades, candles, funding | `.json.gz` | one JSON object a line, as the exchange's API answered |
 | `ohlcv-csv` | candles | `.csv.gz` | bars |
 
