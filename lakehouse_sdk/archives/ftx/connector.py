@@ -69,16 +69,15 @@ class FtxConnector:
         if self._mirror is None:
             return CheckResult(ok=False, reason=f"{_CLOSED} {_NAME_A_MIRROR}")
         try:
-            folders = [folder.rstrip("/") for folder in self._mirror.read_folder("").folders]
+            content = self._mirror.read_folder("")
         except LakehouseError as error:
             return CheckResult(ok=False, reason=str(error))
+        folders = [folder.rstrip("/") for folder in content.folders]
         known = {dataset.data_type for dataset in DATASETS[self._layout]}
         if not known.intersection(folders):
-            return CheckResult(
-                ok=False,
-                reason=f"{self._root} holds no data type of the layout {self._layout} ({', '.join(sorted(known))})."
-                " Check archives.ftx.root and archives.ftx.layout.",
-            )
+            odd = "".join(f" {oddity.key}: {oddity.reason}" for oddity in content.oddities if oddity.key in known)
+            lacks = f"{self._root} holds no data type of the layout {self._layout} ({', '.join(sorted(known))}).{odd}"
+            return CheckResult(ok=False, reason=f"{lacks} Check archives.ftx.root and archives.ftx.layout.")
         return CheckResult(ok=True, reason=f"{self._root} holds {', '.join(folders)}.")
 
     def discover(self, query: ArchiveQuery) -> Iterator[ArchiveObject | Oddity]:

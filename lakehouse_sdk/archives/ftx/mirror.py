@@ -16,6 +16,7 @@ from lakehouse_sdk.errors import AccessError, ConflictError, ConnectError, NotFo
 from lakehouse_sdk.storage import ObjectInfo, S3Client
 from lakehouse_sdk.uris import LocalAddress, S3Address
 
+_LINK_TO_A_FOLDER = "It is a link to a folder; such links are not followed."
 _CHECK = "Check archives.ftx.root (`lakehouse config show --origin`)."
 
 
@@ -113,14 +114,17 @@ class LocalMirror:
             NotFoundError: The mirror's own folder is not there.
         """
         found = Folder()
+        path = self._root / folder
         with self._explained(folder or "."):
-            try:
-                entries = os.scandir(self._root / folder)
-            except FileNotFoundError:
-                if folder and self._root.is_dir():
-                    return found
-                raise
             real_root = self._root.resolve()
+            if folder and path.resolve() != real_root / folder:
+                return Folder(oddities=[Oddity(folder.rstrip("/"), _LINK_TO_A_FOLDER)])
+            try:
+                entries = os.scandir(path)
+            except (FileNotFoundError, NotADirectoryError):
+                if not folder or not self._root.is_dir():
+                    raise
+                return Folder(oddities=[Oddity(folder.rstrip("/"), "It is a file.")]) if path.exists() else found
             with entries:
                 for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
                     self._describe(entry, folder, real_root, found)
@@ -166,7 +170,7 @@ class LocalMirror:
             return
         if stat.S_ISDIR(status.st_mode):
             if entry.is_symlink():
-                found.oddities.append(Oddity(key, "It is a link to a folder; such links are not followed."))
+                found.oddities.append(Oddity(key, _LINK_TO_A_FOLDER))
             else:
                 found.folders.append(f"{key}/")
         elif stat.S_ISREG(status.st_mode):

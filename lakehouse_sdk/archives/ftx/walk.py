@@ -63,6 +63,7 @@ class Walk:
         self._query = query
         self._markets: dict[str, set[str]] = {}
         self._intervals: dict[str, tuple[str, ...]] = {}
+        self._strays: set[str] = set()  # reported beside the intervals; one of them may have an interval's name
         for dataset in datasets:
             self._markets.setdefault(dataset.data_type, set()).add(dataset.market)
             self._intervals[dataset.data_type] = dataset.intervals
@@ -102,7 +103,7 @@ class Walk:
                 yield folder
                 continue
             content = self._mirror.read_folder(folder)
-            yield from content.oddities
+            yield from (oddity for oddity in content.oddities if oddity.key not in self._strays)
             yield from (self._refuse(info.key) for info in content.files)
             below = []
             for child in content.folders:
@@ -150,6 +151,7 @@ class Walk:
     def _find_strays(self, data_type: str, intervals: tuple[str, ...]) -> Iterator[Oddity]:
         """What lies beside the folders of the intervals."""
         content = self._mirror.read_folder(format_folder(data_type, None))
+        self._strays = {entry.key for entry in (*content.oddities, *content.files)}
         yield from content.oddities
         yield from (self._refuse(info.key) for info in content.files)
         for child in content.folders:

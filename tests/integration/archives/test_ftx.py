@@ -329,6 +329,24 @@ def test_links_are_followed_inside_the_mirror_only(tmp_path: Path) -> None:
     assert "not followed" in oddities["trades/2020"]
 
 
+@pytest.mark.parametrize("intervals", [None, ("1m", "1d")])
+def test_data_types_and_intervals_that_are_links_or_files_are_oddities_once(
+    tmp_path: Path, intervals: tuple[str, ...] | None
+) -> None:
+    root, outside = tmp_path / "ftx", tmp_path / "outside"
+    write_files(outside, {"2022/01/01/BTC-PERP.csv.gz": b"secret"})
+    write_files(root, {"candles/1d": b"a file"})
+    (root / "candles/1m").symlink_to(outside)
+    archives, oddities = discover(connect_folder(root, "ohlcv-csv"), replace(ALL, data_types=("candles",), intervals=intervals))
+    assert (archives, sorted(oddities)) == ([], ["candles/1d", "candles/1m"])
+    (root / "trades").symlink_to(outside)
+    (root / "quotes").write_bytes(b"a file")
+    connector = connect_folder(root)
+    archives, oddities = discover(connector, replace(ALL, data_types=("trades", "quotes")))
+    assert (archives, sorted(oddities)) == ([], ["quotes", "trades"])
+    assert "trades: It is a link" in connector.check().reason
+
+
 def test_a_file_that_became_a_link_out_of_the_mirror_is_not_opened(tmp_path: Path) -> None:
     root = tmp_path / "ftx"
     write_files(root, {GOOD: b"x"})
