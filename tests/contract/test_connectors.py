@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,15 @@ from typing import BinaryIO
 
 import pytest
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, CheckResult, Oddity, SourceConnector
+from lakehouse_sdk.archives import (
+    ArchiveObject,
+    ArchiveQuery,
+    Capabilities,
+    CheckResult,
+    MaterialisedStream,
+    Oddity,
+    SourceConnector,
+)
 from lakehouse_sdk.archives._template.connector import ROOT_VARIABLE, SOURCE, ExampleConnector
 from lakehouse_sdk.archives.binance import BinanceConnector
 from lakehouse_sdk.archives.ftx import DATASETS, ArchiveKey, FtxConnector, format_key
@@ -188,6 +197,67 @@ class TestTemplate(ConnectorSuite):
     @pytest.fixture
     def known_key(self) -> str:
         return KNOWN
+
+
+# -- archives that only exist when they are made ------------------------------------------------------------------------------
+
+
+class ApiConnector(ExampleConnector):
+    """What an API answers, with the template's folder in the place of the API."""
+
+    def __init__(self) -> None:
+        super().__init__(load_settings())
+
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities(), transport="api")
+
+    def discover(self, query: ArchiveQuery) -> Iterator[ArchiveObject | Oddity]:
+        return (self._make_virtual(entry) if isinstance(entry, ArchiveObject) else entry for entry in super().discover(query))
+
+    def checksum(self, archive: ArchiveObject) -> str | None:
+        return None
+
+    def open(self, archive: ArchiveObject) -> BinaryIO:
+        return MaterialisedStream(f"rows of {archive.key}".encode(), b'{"url": "https://example.com"}\n', 1)
+
+    def find_address(self, archive: ArchiveObject) -> None:  # type: ignore[override]
+        return None
+
+    def _make_virtual(self, archive: ArchiveObject) -> ArchiveObject:
+        return replace(
+            archive, virtual=True, size_bytes=0, etag="", checksum_key=None, last_modified=archive.period_end, container="plain"
+        )
+
+
+class TestVirtualArchives(ConnectorSuite):
+    entry_point = SOURCE
+
+    @pytest.fixture
+    def connector(self, example_root: Path) -> ApiConnector:
+        return ApiConnector()
+
+    @pytest.fixture
+    def query(self) -> ArchiveQuery:
+        return QUERY
+
+    @pytest.fixture
+    def known_key(self) -> str:
+        return KNOWN
+
+
+class ApiWithoutLog(ApiConnector):
+    def open(self, archive: ArchiveObject) -> BinaryIO:
+        return io.BytesIO(super().open(archive).read())
+
+
+class ApiWithAddress(ApiConnector):
+    def find_address(self, archive: ArchiveObject) -> LocalAddress:  # type: ignore[override]
+        return ExampleConnector.find_address(self, archive)
+
+
+class ApiWithSize(ApiConnector):
+    def _make_virtual(self, archive: ArchiveObject) -> ArchiveObject:
+        return replace(super()._make_virtual(archive), size_bytes=1)
 
 
 def test_the_template_without_a_folder_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -424,6 +494,9 @@ BROKEN = [
     (WrongAddress, SUITE.test_find_address_agrees_with_open, "promises the bytes that open"),
     (OneAtATime, SUITE.test_open_works_in_many_threads_at_once, "several threads; 8 at once got other bytes"),
     (NotPicklable, SUITE.test_archives_survive_pickling, "promises to survive pickling"),
+    (ApiWithoutLog, SUITE.test_open_is_pinned_to_the_listing, "promises a MaterialisedStream"),
+    (ApiWithAddress, SUITE.test_find_address_agrees_with_open, "promises to have no address"),
+    (ApiWithSize, SUITE.test_bytes_are_the_same_twice_and_as_many_as_listed, "promises the size 0"),
     (SilentOddity, SUITE.test_oddities_have_a_key_and_a_reason, "promises a reason"),
 ]
 FACTS = {"query": QUERY, "known_key": KNOWN}
@@ -442,7 +515,7 @@ def run_check(check, connector: SourceConnector, **more: object) -> None:  # typ
 
 @pytest.mark.usefixtures("example_root")
 @pytest.mark.parametrize(("broken", "check", "message"), BROKEN, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_broken_promise_is_named(broken: type[Toy], check, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_broken_promise_is_named(broken: Callable[[], SourceConnector], check, message: str) -> None:  # type: ignore[no-untyped-def]
     run_check(check, Toy())
     with pytest.raises((AssertionError, pytest.fail.Exception), match=message):
         run_check(check, broken())
@@ -474,7 +547,7 @@ def test_intervals_that_are_ignored_are_named(candles: Settings) -> None:
 
 def test_every_check_of_the_suite_is_shown_to_fail() -> None:
     """A check that nothing can fail proves nothing."""
-    checks = {name for name in vars(ConnectorSuite) if name.startswith("test_")}
+    checks = {name for name in dir(ConnectorSuite) if name.startswith("test_")}
     shown = {check.__name__ for _, check, _ in BROKEN}
     elsewhere = {
         "test_unknown_names_are_refused_before_the_first_request",
