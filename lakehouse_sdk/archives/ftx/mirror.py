@@ -180,10 +180,10 @@ class LocalMirror:
             found.oddities.append(Oddity(key, "It is no regular file."))
 
     def _find_file(self, key: str) -> Path:
-        """The file itself, links resolved; a link that was laid out of the mirror since the listing is not followed either."""
+        """The file itself, links resolved; what took its place since the listing may lead out, or be a pipe that never ends."""
         path = (self._root / key).resolve(strict=True)
-        if not path.is_relative_to(self._root.resolve()):
-            raise ConflictError(f"{self._root / key} leads out of the mirror by now.", hint="Discover again.")
+        if not path.is_relative_to(self._root.resolve()) or not path.is_file():
+            raise ConflictError(f"{self._root / key} is no file of the mirror any more.", hint="Discover again.")
         return path
 
     @contextmanager

@@ -151,7 +151,7 @@ class Walk:
     def _find_strays(self, data_type: str, intervals: tuple[str, ...]) -> Iterator[Oddity]:
         """What lies beside the folders of the intervals."""
         content = self._mirror.read_folder(format_folder(data_type, None))
-        self._strays = {oddity.key for oddity in content.oddities}
+        self._strays = {oddity.key for oddity in content.oddities} | {info.key for info in content.files}
         yield from content.oddities
         yield from (self._refuse(info.key) for info in content.files)
         for child in content.folders:

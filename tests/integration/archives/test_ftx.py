@@ -347,16 +347,20 @@ def test_data_types_and_intervals_that_are_links_or_files_are_oddities_once(
     assert "trades: It is a link" in connector.check().reason
 
 
-def test_a_file_that_became_a_link_out_of_the_mirror_is_not_opened(tmp_path: Path) -> None:
+def test_what_took_a_files_place_is_not_read(tmp_path: Path) -> None:
     root = tmp_path / "ftx"
-    write_files(root, {GOOD: b"x"})
+    write_files(root, {GOOD: b"x", f"{GOOD}.sha256": b"x"})
     connector = connect_folder(root)
     (archive,) = discover(connector)[0]
     (tmp_path / "secret").write_bytes(b"x")
-    (root / GOOD).unlink()
+    for file in (root / GOOD, root / f"{GOOD}.sha256"):
+        file.unlink()
     (root / GOOD).symlink_to(tmp_path / "secret")
-    with pytest.raises(ConflictError, match="leads out of the mirror"):
+    os.mkfifo(root / f"{GOOD}.sha256")
+    with pytest.raises(ConflictError, match="is no file of the mirror any more"):
         connector.open(archive)
+    with pytest.raises(ConflictError, match="is no file of the mirror any more"):
+        connector.checksum(archive)
 
 
 def test_a_mirror_behind_a_link_is_read(tmp_path: Path) -> None:
