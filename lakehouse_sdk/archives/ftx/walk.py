@@ -115,7 +115,8 @@ class Walk:
             waiting += reversed(below)
 
     def _wants(self, first: date, last: date) -> bool:
-        return self._query.wants_period(_midnight(first), _midnight(last) + _ONE_DAY)
+        end = _midnight(last) + _ONE_DAY if last < date.max else datetime.max.replace(tzinfo=UTC)
+        return self._query.wants_period(_midnight(first), end)
 
     def _read_day(self, data_type: str, folder: str | Oddity) -> list[tuple[tuple[str, str], _File] | Oddity]:
         """The archives in one day folder that are asked for, and what else lies there."""

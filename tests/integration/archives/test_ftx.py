@@ -202,6 +202,9 @@ ODD = {
     "trades/2022/11/14/BTC-PERP.csv.gz": "2022-11-14 is not one of",
     "trades/2023/01/01/BTC-PERP.csv.gz": "2023-01-01 is not one of",
     "trades/2019/07/31/BTC-PERP.csv.gz": "2019-07-31 is not one of",
+    "trades/0001/01/01/BTC-PERP.csv.gz": "0001-01-01 is not one of",
+    "trades/9999/12/31/BTC-PERP.csv.gz": "9999-12-31 is not one of",
+    "trades/0000/00/00/BTC-PERP.csv.gz": "is no day",
     "trades/2022/01/01/BTC-PERP.csv.gz.tmp": "not finished",
     "trades/2022/01/01/BTC-PERP.csv.gz.unconfirmed": "not finished",
     "trades/2022/01/01/.BTC-PERP.csv.gz": "hidden",
@@ -219,6 +222,14 @@ def test_whatever_lies_about_is_reported_and_nothing_of_it_collected(publish: Pu
     assert [archive.key for archive in archives] == [GOOD]
     assert set(oddities) == set(ODD)
     assert {key for key, reason in ODD.items() if reason not in oddities[key]} == set()
+
+
+def test_days_at_both_ends_of_the_calendar_are_compared_with_the_query(publish: Publish) -> None:
+    odd = [f"trades/{day}/BTC-PERP.csv.gz" for day in ("0001/01/01", "9999/12/31")]
+    connector = publish(dict.fromkeys((GOOD, *odd), b"x"))
+    moment = datetime(2022, 1, 1, 12, tzinfo=UTC)
+    assert list(discover(connector, replace(ALL, start=moment))[1]) == odd[1:]
+    assert list(discover(connector, replace(ALL, end=moment))[1]) == odd[:1]
 
 
 def test_narrowed_by_time_the_oddities_of_other_days_are_not_listed(publish: Publish) -> None:
