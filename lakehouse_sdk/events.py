@@ -81,7 +81,43 @@ class ObjectFailed:
     reason: str
 
 
-Event = StageStarted | StageProgress | StageFinished | ObjectFailed
+@dataclass(frozen=True, slots=True)
+class ObjectPublished:
+    """One object can be read by others from now on; told as it happens, once for each, ready for a broker.
+
+    Attributes:
+        stage: As in `StageStarted`.
+        source: Where it comes from, for example the name of a connector.
+        key: Its key at the source.
+        uri: Where it can be read, `s3://bucket/key`.
+        size_bytes: Its size.
+        sha256: SHA-256 of its bytes, hex; None where nobody computed it.
+        revision: Which bytes under its key these are, from 1.
+    """
+
+    stage: str
+    source: str
+    key: str
+    uri: str
+    size_bytes: int
+    sha256: str | None
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should read once, for example the terms of a source's data.
+
+    Attributes:
+        stage: As in `StageStarted`.
+        text: One line.
+    """
+
+    stage: str
+    text: str
+
+
+Event = StageStarted | StageProgress | StageFinished | ObjectFailed | ObjectPublished | Notice
 
 
 class Observer(Protocol):

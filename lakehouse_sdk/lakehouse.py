@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lakehouse_sdk.archives import Cadence
     from lakehouse_sdk.filesystem import LakehouseFileSystem
-    from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
+    from lakehouse_sdk.jobs import BuildReport, CollectionPlan, CollectReport, Discovery
     from lakehouse_sdk.servers import LocalServers
     from lakehouse_sdk.tables import Table, TableCatalog
     from lakehouse_sdk.transfer import (
@@ -301,7 +301,7 @@ class Lakehouse:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> Discovery:
-        """List the archives that a public source publishes; reads listings only.
+        """The archives that a public source publishes: iterate them as they are listed, or see `archives` and `to_pandas`.
 
         Args:
             source: Name of a connector.
@@ -313,8 +313,7 @@ class Lakehouse:
             end: Archives that start at or after this aware time are left out.
 
         Raises:
-            UsageError: No such connector, or it has no such market or data type.
-            ConnectError, AccessError, StorageError: The source cannot be listed.
+            UsageError: No such connector, or it has no such market or data type. What listing raises, iterating raises.
         """
         from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415
         from lakehouse_sdk.jobs import discover_archives  # noqa: PLC0415
@@ -329,15 +328,67 @@ class Lakehouse:
         )
         return discover_archives(query, settings=self.settings, source=source, observer=self._observer)
 
-    def collect(self, discovery: Discovery, *, cadence: Cadence = "auto") -> CollectReport:
+    @overload
+    def collect(
+        self,
+        discovery: Discovery,
+        *,
+        cadence: Cadence = ...,
+        incremental: bool = ...,
+        audit: bool = ...,
+        repair: bool = ...,
+        dry_run: Literal[False] = ...,
+    ) -> CollectReport: ...
+
+    @overload
+    def collect(
+        self,
+        discovery: Discovery,
+        *,
+        cadence: Cadence = ...,
+        incremental: bool = ...,
+        audit: bool = ...,
+        repair: bool = ...,
+        dry_run: Literal[True],
+    ) -> CollectionPlan: ...
+
+    def collect(
+        self,
+        discovery: Discovery,
+        *,
+        cadence: Cadence = "auto",
+        incremental: bool = False,
+        audit: bool = False,
+        repair: bool = False,
+        dry_run: bool = False,
+    ) -> CollectReport | CollectionPlan:
         """Bring discovered archives into bronze; each becomes visible only when its published checksum held. Idempotent.
 
+        What is listed is compared with the ledger: archives that bronze holds are left alone, those that the source published
+        anew replace their predecessors, whose bytes are kept below `bronze/_revisions/`.
+
+        Args:
+            discovery: What `discover` found, or will find.
+            cadence: `auto` takes the monthly archive of each month that has one and daily ones for the rest; `daily`,
+                `monthly`; `reconcile` takes both.
+            incremental: True to list only what is newer than what the ledger knows, less 35 days (monthly archives: two
+                months), for a run every night.
+            audit: True to compare also what bronze itself holds with the ledger, for a run every week.
+            repair: True to bring only what `coverage` calls missing or wrong, what was quarantined before included.
+            dry_run: True for the plan alone: objects, bytes, requests and an estimate of time; remembers nothing.
+
         Raises:
+            ConfigurationError: `catalog.uri` is not set: the ledger lives there.
             ConnectError, AccessError: Source or lake cannot be used. Failed copies are in the report.
         """
-        from lakehouse_sdk.jobs import collect  # noqa: PLC0415
+        from lakehouse_sdk.jobs import CollectOptions, collect, plan_collection, plan_repair  # noqa: PLC0415
 
-        return collect(discovery, settings=self.settings, cadence=cadence, observer=self._observer)
+        options = CollectOptions(cadence=cadence, incremental=incremental, audit=audit, dry_run=dry_run)
+        if repair:
+            discovery, options = plan_repair(discovery, settings=self.settings, options=options)
+        if dry_run:
+            return plan_collection(discovery, settings=self.settings, options=options, observer=self._observer)
+        return collect(discovery, settings=self.settings, options=options, observer=self._observer)
 
     def build(self, collected: CollectReport) -> BuildReport:
         """Turn collected archives into Iceberg tables: parse, validate, commit. Idempotent.

@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from lakehouse_sdk.archives.model import ArchiveObject
+from lakehouse_sdk.archives.model import ArchiveObject, Checksum
 from lakehouse_sdk.archives.protocol import SourceConnector
 from lakehouse_sdk.errors import ConnectError, IntegrityError, LakehouseError
 from lakehouse_sdk.parallel import map_ordered
 
-ChecksumOutcome = str | LakehouseError | None
-"""The published SHA-256 in lower-case hex, None where none is published, or why it could not be had for this one archive."""
+ChecksumOutcome = Checksum | LakehouseError | None
+"""What is published, None where nothing is, or why it could not be had for this one archive."""
 
 _LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64})(?: \*|\s+)(?P<name>\S.*)")
 _SHOWN = 80
 
 
-def parse_checksum(content: bytes, key: str) -> str:
-    """The SHA-256 of the archive `key` in a `sha256sum` file of one line, in lower-case hex.
+def parse_checksum(content: bytes, key: str) -> Checksum:
+    """The SHA-256 of the archive `key` in a `sha256sum` file of one line.
 
     Letter case of the digits does not matter; the name must be exactly the archive's base name.
 
@@ -40,7 +40,7 @@ def parse_checksum(content: bytes, key: str) -> str:
             f"The checksum published for {key} is that of {match['name'][:_SHOWN]!r}.",
             hint="Report it to the source; the archive cannot be verified.",
         )
-    return match["digest"].lower()
+    return Checksum(match["digest"].lower(), content)
 
 
 def fetch_checksums(

@@ -31,6 +31,19 @@ class Oddity:
 
 
 @dataclass(frozen=True, slots=True)
+class Checksum:
+    """The SHA-256 that a source publishes for an archive.
+
+    Attributes:
+        sha256: 64 lower-case hex digits.
+        content: The checksum file as it was published, kept beside the archive; empty where it is no file.
+    """
+
+    sha256: str
+    content: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveObject:
     """One published archive file, as its source's listing describes it.
 

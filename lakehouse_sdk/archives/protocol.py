@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
-from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Oddity
+from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Checksum, Oddity
 from lakehouse_sdk.uris import Address
 
 
@@ -38,8 +38,8 @@ class SourceConnector(Protocol):
             ConnectError, AccessError, StorageError: The source cannot be listed.
         """
 
-    def checksum(self, archive: ArchiveObject) -> str | None:
-        """The published SHA-256, 64 lower-case hex digits; None where the source published none.
+    def checksum(self, archive: ArchiveObject) -> Checksum | None:
+        """The published SHA-256; None where the source published none.
 
         Raises:
             IntegrityError: What is published is no checksum, or that of another file.

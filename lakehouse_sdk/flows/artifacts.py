@@ -13,7 +13,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.logging import get_run_logger
 
 from lakehouse_sdk.display import format_bytes, format_count, format_duration
-from lakehouse_sdk.events import Event, ObjectFailed, StageFinished, StageProgress, StageStarted
+from lakehouse_sdk.events import Event, Notice, ObjectFailed, StageFinished, StageProgress, StageStarted
 from lakehouse_sdk.transfer import Status, TransferReport
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class RunObserver:
                 self._log.info("%s: %s (%s)", event.stage, event.summary, format_duration(event.seconds))
                 if self._artifact is not None:
                     update_progress_artifact(self._artifact, 100.0, description=event.summary)
+            case Notice():
+                self._log.info("%s: %s", event.stage, event.text)
             case ObjectFailed():
                 self._log.warning("%s: %s: %s", event.stage, event.key, event.reason)
 

@@ -97,27 +97,26 @@ def _task(run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 @_task("discover {source}")
 def discover(query: ArchiveQuery, settings: Settings, source: str) -> jobs.Discovery:
     """List what the source publishes."""
-    return jobs.discover_archives(query, settings=settings, source=source, observer=RunObserver())
+    return jobs.discover_archives(query, settings=settings, source=source, observer=RunObserver()).listed()
 
 
 @_task("plan {discovery.source}")
 def plan(discovery: jobs.Discovery, settings: Settings, cadence: Cadence) -> jobs.CollectionPlan:
-    """Choose archives, compare with bronze, read published checksums."""
-    return jobs.plan_collection(discovery, settings=settings, cadence=cadence, observer=RunObserver())
+    """Choose archives, compare with the ledger, read published checksums."""
+    options = jobs.CollectOptions(cadence=cadence)
+    return jobs.plan_collection(discovery, settings=settings, options=options, observer=RunObserver())
 
 
 @_task("copy {plan.source} to bronze")
-def copy(plan: jobs.CollectionPlan, settings: Settings) -> TransferReport:
+def copy(plan: jobs.CollectionPlan, settings: Settings) -> jobs.CopiedArchives:
     """Move the archives; one whose SHA-256 is not the published one never becomes visible."""
     return jobs.copy_archives(plan, settings=settings, observer=RunObserver())
 
 
 @_task("verify {plan.source}")
-def verify(
-    discovery: jobs.Discovery, plan: jobs.CollectionPlan, transfer: TransferReport, seconds: float
-) -> jobs.CollectReport:
+def verify(plan: jobs.CollectionPlan, copied: jobs.CopiedArchives, seconds: float) -> jobs.CollectReport:
     """Give every selected archive exactly one state."""
-    return jobs.verify_archives(discovery, plan, transfer, seconds=seconds, observer=RunObserver())
+    return jobs.verify_archives(plan, copied, seconds=seconds, observer=RunObserver())
 
 
 @_task("build tables from {collected.source}")
@@ -183,9 +182,9 @@ def collect_and_build(
 
     discovery = timed("discover", discover, query, settings, source)
     planned = timed("plan", plan, discovery, settings, cadence)
-    transfer = timed("copy", copy, planned, settings)
+    copied = timed("copy", copy, planned, settings)
     so_far_s = sum(step.seconds for step in steps)
-    collected = timed("verify", verify, discovery, planned, transfer, so_far_s)
+    collected = timed("verify", verify, planned, copied, so_far_s)
     collected.raise_for_failures()
     built = timed("build", build, collected, settings)
     replica = timed("replicate", replicate, replica_bucket, settings) if replica_bucket else None

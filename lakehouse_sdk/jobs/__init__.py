@@ -7,21 +7,20 @@ Every function takes plain values and `Settings`, reports through an observer an
 """
 
 from lakehouse_sdk.jobs.build import BuildReport, BuiltFile, RowCounts, build_tables, check_archive
-from lakehouse_sdk.jobs.collect import (
+from lakehouse_sdk.jobs.collect import CopiedArchives, collect, copy_archives, verify_archives
+from lakehouse_sdk.jobs.collection import (
     ArchiveState,
     CollectedArchive,
     CollectionPlan,
     CollectReport,
-    Discovery,
-    bronze_key,
-    collect,
-    copy_archives,
-    discover_archives,
-    plan_collection,
-    verify_archives,
+    PlannedArchive,
+    Task,
 )
 from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents, measure_usage
 from lakehouse_sdk.jobs.copy import plan_copies
+from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
+from lakehouse_sdk.jobs.discover import Discovery, discover_archives
+from lakehouse_sdk.jobs.plan_collection import CollectOptions, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
 from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
 
@@ -29,27 +28,33 @@ __all__ = [
     "ArchiveState",
     "BuildReport",
     "BuiltFile",
+    "CollectOptions",
     "CollectReport",
     "CollectedArchive",
     "CollectionPlan",
+    "CopiedArchives",
+    "Coverage",
     "Discovery",
     "FolderUsage",
+    "PlannedArchive",
     "Removal",
     "RemoveReport",
     "RowCounts",
     "SyncOptions",
+    "Task",
     "UsageReport",
-    "bronze_key",
     "build_tables",
     "check_archive",
     "collect",
     "copy_archives",
     "discover_archives",
     "list_contents",
+    "measure_coverage",
     "measure_usage",
     "plan_collection",
     "plan_copies",
     "plan_removal",
+    "plan_repair",
     "remove",
     "replicate_bronze",
     "start_sync",

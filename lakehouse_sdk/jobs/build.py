@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
-from lakehouse_sdk.jobs.collect import CollectedArchive, CollectReport, bronze_key
+from lakehouse_sdk.jobs.bronze import bronze_key
+from lakehouse_sdk.jobs.collection import CollectedArchive, CollectReport
 from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lakehouse_sdk.display import NOTHING, format_bytes, format_count, format_duration, format_rate
-from lakehouse_sdk.events import Event, ObjectFailed, StageFinished, StageProgress, StageStarted
+from lakehouse_sdk.events import Event, Notice, ObjectFailed, StageFinished, StageProgress, StageStarted
 
 _KEPT_FAILURES = 20
 """Failures kept for display; all of them are in the stage's own report."""
@@ -24,6 +24,7 @@ class StageView:
         seconds: Wall time in all, None while it runs.
         failures: `(key, reason)` of the first failures.
         failed_objects: All failures so far.
+        notices: What a person should read once.
     """
 
     stage: str
@@ -39,6 +40,7 @@ class StageView:
     ok: bool = True
     seconds: float | None = None
     failures: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     @property
     def running(self) -> bool:
@@ -119,6 +121,8 @@ class Board:
                 view.failed_objects = max(view.failed_objects, len(view.failures) + 1)
                 if len(view.failures) < _KEPT_FAILURES:
                     view.failures.append((event.key, event.reason))
+            case Notice():
+                view.notices.append(event.text)
         return view
 
     def _start(self, stage: str, subject: str, total_objects: int | None = None, total_bytes: int | None = None) -> StageView:

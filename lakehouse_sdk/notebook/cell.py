@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse_sdk.display import render
-from lakehouse_sdk.events import Event, ObjectFailed, StageFinished, StageStarted
+from lakehouse_sdk.events import Event, Notice, ObjectFailed, StageFinished, StageStarted
 from lakehouse_sdk.notebook.board import Board, StageView
 from lakehouse_sdk.notebook.lines import describe_end, describe_progress
 
@@ -27,7 +27,7 @@ class CellSink:
 
     def show(self, board: Board, view: StageView, event: Event) -> None:
         """Redraw, at once for what matters and at most every 0.4 s for the rest."""
-        matters = isinstance(event, StageStarted | StageFinished | ObjectFailed)
+        matters = isinstance(event, StageStarted | StageFinished | ObjectFailed | Notice)
         if not matters and board.clock() - self._updated_s < _SECONDS_BETWEEN_UPDATES:
             return
         self._updated_s = board.clock()
@@ -70,4 +70,5 @@ def _row(view: StageView, board: Board) -> dict[str, object]:
 
 def _line(view: StageView, board: Board) -> str:
     words = describe_progress(view, board.clock()) if view.running else describe_end(view)
-    return "\n".join([f"{view.stage}: {words}", *(f"  FAILED {key!r}: {reason}" for key, reason in view.failures)])
+    notices = (f"  {notice}" for notice in view.notices)
+    return "\n".join([f"{view.stage}: {words}", *notices, *(f"  FAILED {key!r}: {reason}" for key, reason in view.failures)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from lakehouse_sdk.display import format_duration
-from lakehouse_sdk.events import Event, ObjectFailed, StageFinished, StageProgress, StageStarted
+from lakehouse_sdk.events import Event, Notice, ObjectFailed, StageFinished, StageProgress, StageStarted
 from lakehouse_sdk.notebook.board import Board, StageView
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -31,6 +31,8 @@ class LineSink:
                 self._write(board, view, describe_end(view))
             case ObjectFailed():
                 self._write_failure(board, view, event)
+            case Notice():
+                self._write(board, view, event.text)
 
     def _write_failure(self, board: Board, view: StageView, event: ObjectFailed) -> None:
         if view.failed_objects <= _SHOWN_FAILURES:

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import TextIO
 
-from lakehouse_sdk.events import Event, Observer
+from lakehouse_sdk.events import Event, ObjectPublished, Observer
 from lakehouse_sdk.notebook.board import Board, StageView
 from lakehouse_sdk.notebook.lines import LineSink
 from lakehouse_sdk.notebook.sink import Sink
@@ -37,7 +37,7 @@ class GuardedSink:
     def __call__(self, event: Event, /) -> None:
         """Show one event, or nothing any more once showing has failed."""
         with self._lock:
-            if self._sink is None:
+            if self._sink is None or isinstance(event, ObjectPublished):  # that one is for programs
                 return
             try:
                 view: StageView = self._board.take(event)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
-from lakehouse_sdk.events import Event, ObjectFailed, StageFinished, StageStarted
+from lakehouse_sdk.events import Event, Notice, ObjectFailed, StageFinished, StageStarted
 from lakehouse_sdk.notebook.board import Board, StageView
 from lakehouse_sdk.notebook.lines import describe_end, describe_progress
 
@@ -36,6 +36,8 @@ class TerminalSink:
         """Move the bar of `view`; print what stays."""
         if isinstance(event, ObjectFailed) and view.failed_objects <= _SHOWN_FAILURES:
             self._console.print(Text.assemble((f"  ✗ {event.key!r}", "red"), f" {event.reason}"))
+        if isinstance(event, Notice):
+            self._console.print(Text(f"  {event.text}"))
         if isinstance(event, StageFinished):
             self._finish(board, view)
             return

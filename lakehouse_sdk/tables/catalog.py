@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -16,9 +15,10 @@ import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
+from lakehouse_sdk.config.database import first_line, parse_database_uri
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
-_SQLITE_WAIT_S = 30
-"""How long a writer waits for SQLite's lock; a commit holds it for milliseconds."""
-
 
 def open_catalog(settings: Settings) -> TableCatalog:
     """Open the catalogue that the settings name; its two SQL tables are created when missing, the lake is not contacted.
@@ -44,7 +41,7 @@ def open_catalog(settings: Settings) -> TableCatalog:
     Raises:
         ConfigurationError: `catalog.uri` is not set or unusable, or the credentials of the storage are missing.
     """
-    uri = _usable_uri(settings.catalog.uri)
+    uri = parse_database_uri(settings.catalog.uri)
     warehouse = f"s3://{settings.lake.bucket}/{settings.lake.warehouse_prefix.strip('/')}"
     properties = {
         "uri": uri.render_as_string(hide_password=False),
@@ -59,7 +56,7 @@ def open_catalog(settings: Settings) -> TableCatalog:
             catalog = SqlCatalog(settings.catalog.name, **properties)
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigurationError(
-            f"The catalogue {uri.render_as_string()} cannot be opened: {_first_line(error)}.",
+            f"The catalogue {uri.render_as_string()} cannot be opened: {first_line(error)}.",
             hint="Check catalog.uri: the database must exist or be creatable, and its driver be installed.",
         ) from error
     return TableCatalog(catalog, warehouse, settings)
@@ -223,38 +220,3 @@ class _Totals:
             tables=tables,
             seconds=seconds,
         )
-
-
-def _usable_uri(text: str | None) -> URL:
-    if not text:
-        raise ConfigurationError(
-            "No catalogue is set, and tables need one.",
-            hint="Set catalog.uri (LAKEHOUSE_CATALOG__URI), for example sqlite:////path/catalog.db, or start `lakehouse up`.",
-        )
-    try:
-        uri = make_url(text)
-        uri.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise ConfigurationError(
-            f"catalog.uri is not a usable database address: {_first_line(error)}.",
-            hint="Write sqlite:////path/catalog.db or postgresql+psycopg://user@host/database.",
-        ) from None
-    if uri.get_backend_name() == "sqlite":
-        if uri.database in {None, "", ":memory:"}:
-            raise ConfigurationError("catalog.uri names no file.", hint="Write sqlite:////path/catalog.db.")
-        _make_folder(Path(str(uri.database)).parent)
-        uri = uri.update_query_dict({"timeout": str(_SQLITE_WAIT_S), **uri.query})
-    return uri
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The folder {folder} of the catalogue cannot be made: {error.strerror}.", hint="Point catalog.uri elsewhere."
-        ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0].rstrip(".")

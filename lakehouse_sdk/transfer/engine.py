@@ -56,6 +56,7 @@ def run_transfer(
     manifest: bool = False,
     observer: Observer = ignore_events,
     cancel: CancelToken | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> TransferReport:
     """Carry out a plan and report what became of every row.
 
@@ -72,6 +73,8 @@ def run_transfer(
         manifest: True to keep the outcomes as a Parquet file in the lake (`write_manifest`); the report says where.
         observer: Told as stage `copy`.
         cancel: Stops the run when set.
+        on_outcome: Called for each copy that is done and has the SHA-256 that its row wants, as it ends, in the thread of the
+            caller; so a killed run leaves a trace. What is proven only afterwards is in the report alone.
 
     Raises:
         DeleteRefusedError: The plan would delete more than its limit; nothing was copied.
@@ -91,7 +94,7 @@ def run_transfer(
         outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
         if plan.totals.copy_objects:
             _check_target(ends.target, context)
-            moved = _copy(plan.rows(Action.COPY), travel, progress)
+            moved = _copy(plan.rows(Action.COPY), travel, progress, on_outcome)
             outcomes += _verify(moved, ends, verify, context, progress)
         if plan.totals.delete_objects:
             outcomes += _delete(plan.rows(Action.DELETE), ends, outcomes, context)
@@ -137,12 +140,19 @@ def _clear_leftovers(plan: TransferPlan, ends: Ends, choice: Choice, context: Ru
         clear_incoming(context.client(ends.target.profile), ends.target.bucket, plan)
 
 
-def _copy(rows: Iterable[PlannedObject], travel: FallbackRun, progress: _Progress) -> list[Outcome]:
+def _copy(
+    rows: Iterable[PlannedObject],
+    travel: FallbackRun,
+    progress: _Progress,
+    on_outcome: Callable[[Outcome], None] | None,
+) -> list[Outcome]:
     moved: list[Outcome] = []
     with closing(travel.run(rows)) as running:
         for outcome in running:
             moved.append(outcome)
             progress.add(outcome)
+            if on_outcome is not None and outcome.status is Status.DONE and outcome.row.sha256 is not None:
+                on_outcome(outcome)
     return moved
 
 

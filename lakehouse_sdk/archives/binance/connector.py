@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from lakehouse_sdk.archives.binance.layout import DATASETS, FOLDERS
 from lakehouse_sdk.archives.binance.listing import SOURCE, Branch, describe_objects, find_start_after
 from lakehouse_sdk.archives.checksum import parse_checksum
-from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Frequency, Oddity
+from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Checksum, Frequency, Oddity
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError
 from lakehouse_sdk.parallel import map_ordered
@@ -68,7 +68,7 @@ class BinanceConnector:
         """
         return self._walk(query, [Branch(dataset) for dataset in self.capabilities().select(query)])
 
-    def checksum(self, archive: ArchiveObject) -> str | None:
+    def checksum(self, archive: ArchiveObject) -> Checksum | None:
         """As `SourceConnector.checksum`: one request, or none where the listing showed no checksum."""
         if archive.checksum_key is None:
             return None

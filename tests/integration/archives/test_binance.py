@@ -19,6 +19,7 @@ import s3fs
 from lakehouse_sdk.archives import (
     ArchiveObject,
     ArchiveQuery,
+    Checksum,
     Oddity,
     SourceConnector,
     fetch_checksums,
@@ -208,11 +209,17 @@ def test_published_checksums_are_those_of_the_bytes(truth: MirrorTruth, connect:
     archive = find(connect, "2025-01-05")
     with connector.open(archive) as stream:
         digest = hashlib.sha256(stream.read()).hexdigest()
-    assert connector.checksum(archive) == digest == truth.archive(archive.key).sha256
+    name = archive.key.rpartition("/")[2]
+    assert connector.checksum(archive) == Checksum(digest, f"{digest}  {name}\n".encode())
+    assert digest == truth.archive(archive.key).sha256
     upper = find(connect, "2025-01-03")
-    assert connector.checksum(upper) == truth.archive(upper.key).sha256
-    wrong = find(connect, "2025-01-04")
-    assert connector.checksum(wrong) not in {None, truth.archive(wrong.key).sha256}
+    said = connector.checksum(upper)
+    assert said is not None
+    assert said.sha256 == truth.archive(upper.key).sha256
+    assert said.sha256.upper().encode() in said.content
+    wrong = connector.checksum(find(connect, "2025-01-04"))
+    assert wrong is not None
+    assert wrong.sha256 != truth.archive(find(connect, "2025-01-04").key).sha256
 
 
 @pytest.mark.usefixtures("truth")
@@ -239,11 +246,15 @@ def test_all_checksums_arrive_in_order_and_one_that_is_bad_does_not_stop_the_res
     archives = [entry for entry in connect().discover(ALL) if isinstance(entry, ArchiveObject)]
     outcomes = list(fetch_checksums(connect(max_connections=4), iter(archives)))
     assert [archive for archive, _ in outcomes] == archives
-    unlike = {archive.key: outcome for archive, outcome in outcomes if outcome != truth.archive(archive.key).sha256}
+    unlike = {
+        archive.key: outcome
+        for archive, outcome in outcomes
+        if not isinstance(outcome, Checksum) or outcome.sha256 != truth.archive(archive.key).sha256
+    }
     assert {truth.archive(key).defect: type(outcome) for key, outcome in unlike.items()} == {
         "checksum-missing": type(None),
         "checksum-other-file": IntegrityError,
-        "checksum-mismatch": str,
+        "checksum-mismatch": Checksum,
     }
 
 
@@ -348,7 +359,7 @@ def test_a_checksum_that_is_refused_is_that_archives_outcome_alone(connect: Conn
     with serve(lambda path: (200, "text/plain", line) if "01-06" in path else (403, "application/xml", error)) as url:
         first, second = fetch_checksums(connect(endpoint_url=url), [forbidden, allowed])
     assert isinstance(first[1], AccessError)
-    assert second == (allowed, "a" * 64)
+    assert second == (allowed, Checksum("a" * 64, line))
 
 
 @pytest.mark.usefixtures("truth")

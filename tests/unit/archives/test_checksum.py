@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse_sdk.archives import parse_checksum
+from lakehouse_sdk.archives import Checksum, parse_checksum
 from lakehouse_sdk.errors import IntegrityError
 
 KEY = "data/spot/monthly/aggTrades/BNBBTC/BNBBTC-aggTrades-2018-01.zip"
@@ -24,7 +24,7 @@ DIGEST = "0123456789abcdef" * 4
     ids=["published", "no line feed", "upper case", "binary mode", "BOM, tab, CRLF"],
 )
 def test_the_digest_is_read_in_lower_case(content: str) -> None:
-    assert parse_checksum(content.encode(), KEY) == DIGEST
+    assert parse_checksum(content.encode(), KEY) == Checksum(DIGEST, content.encode())
 
 
 @pytest.mark.parametrize(
