@@ -128,8 +128,8 @@ class ConnectorSuite(DiscoverySuite):
                 assert published is not None, f"checksum() promises what {archive.checksum_key} publishes; it gave None."
             if published is not None:
                 digest = hashlib.sha256(_read(connector.open(archive))).hexdigest()
-                assert published == digest, (
-                    f"checksum() promises the SHA-256 of the bytes in lower case; {archive.key}: {published!r}, not {digest}."
+                assert published.sha256 == digest, (
+                    f"checksum() promises the SHA-256 in lower case; {archive.key}: {published.sha256!r}, not {digest}."
                 )
 
     def test_find_address_agrees_with_open(

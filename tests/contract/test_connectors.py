@@ -19,6 +19,7 @@ from lakehouse_sdk.archives import (
     ArchiveQuery,
     Capabilities,
     CheckResult,
+    Checksum,
     MaterialisedStream,
     Oddity,
     SourceConnector,
@@ -214,7 +215,7 @@ class ApiConnector(ExampleConnector):
     def discover(self, query: ArchiveQuery) -> Iterator[ArchiveObject | Oddity]:
         return (self._make_virtual(entry) if isinstance(entry, ArchiveObject) else entry for entry in super().discover(query))
 
-    def checksum(self, archive: ArchiveObject) -> str | None:
+    def checksum(self, archive: ArchiveObject) -> Checksum | None:
         return None
 
     def open(self, archive: ArchiveObject) -> BinaryIO:
@@ -422,13 +423,13 @@ class NotPinned(Toy):
 
 
 class UpperCaseChecksum(Toy):
-    def checksum(self, archive: ArchiveObject) -> str | None:
+    def checksum(self, archive: ArchiveObject) -> Checksum | None:
         published = super().checksum(archive)
-        return published and published.upper()
+        return published and replace(published, sha256=published.sha256.upper())
 
 
 class ForgottenChecksum(Toy):
-    def checksum(self, archive: ArchiveObject) -> str | None:
+    def checksum(self, archive: ArchiveObject) -> Checksum | None:
         return None
 
 

@@ -18,6 +18,7 @@ from lakehouse_sdk.archives import (
     ArchiveQuery,
     Capabilities,
     CheckResult,
+    Checksum,
     Dataset,
     Oddity,
     parse_checksum,
@@ -99,7 +100,7 @@ class ExampleConnector:
         wanted = self.capabilities().select(query)
         return self._list(self._get_root(), query) if wanted else iter(())
 
-    def checksum(self, archive: ArchiveObject) -> str | None:
+    def checksum(self, archive: ArchiveObject) -> Checksum | None:
         """What the exchange publishes; None is an honest answer, a hash of our own making is not."""
         if archive.checksum_key is None:
             return None

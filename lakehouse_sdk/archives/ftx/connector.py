@@ -9,7 +9,7 @@ from lakehouse_sdk.archives.checksum import parse_checksum
 from lakehouse_sdk.archives.ftx.layout import DATASETS, SOURCE
 from lakehouse_sdk.archives.ftx.mirror import LocalMirror, Mirror, S3Mirror
 from lakehouse_sdk.archives.ftx.walk import WORKERS, Walk
-from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Oddity
+from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Capabilities, CheckResult, Checksum, Oddity
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AddressError, ConfigurationError, LakehouseError, NotFoundError
 from lakehouse_sdk.storage import S3Client
@@ -93,7 +93,7 @@ class FtxConnector:
         datasets = self.capabilities().select(query)
         return Walk(self._get_mirror(), self._layout, query, datasets).run()
 
-    def checksum(self, archive: ArchiveObject) -> str | None:
+    def checksum(self, archive: ArchiveObject) -> Checksum | None:
         """As `SourceConnector.checksum`: one small file, or none where the listing showed none."""
         if archive.checksum_key is None:
             return None

@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Oddity, SourceConnector, fetch_checksums
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Checksum, Oddity, SourceConnector, fetch_checksums
 from lakehouse_sdk.archives.ftx import DATASETS, ArchiveKey, FtxConnector, Layout, format_key
 from lakehouse_sdk.archives.ftx.mirror import Folder, LocalMirror, Mirror
 from lakehouse_sdk.archives.ftx.walk import Walk
@@ -263,8 +263,11 @@ def test_bytes_and_checksums_agree_with_what_was_written(publish: Publish) -> No
     for archive in archives:
         with connector.open(archive) as stream:
             assert stream.read() == files[archive.key]
-    outcomes = dict(fetch_checksums(connector, archives))
-    assert outcomes == {archive: hashlib.sha256(files[archive.key]).hexdigest() for archive in archives}
+    outcomes = {archive.key: outcome for archive, outcome in fetch_checksums(connector, archives)}
+    assert outcomes == {
+        archive.key: Checksum(hashlib.sha256(files[archive.key]).hexdigest(), files[f"{archive.key}.sha256"])
+        for archive in archives
+    }
 
 
 def test_checksums_that_are_missing_foreign_or_no_checksum(publish: Publish) -> None:
@@ -286,7 +289,9 @@ def test_checksums_that_are_missing_foreign_or_no_checksum(publish: Publish) -> 
         connector.checksum(foreign)
     with pytest.raises(IntegrityError, match="not one line of 64 hex digits"):
         connector.checksum(broken)
-    assert connector.checksum(upper) == digest
+    found = connector.checksum(upper)
+    assert found is not None
+    assert found.sha256 == digest
 
 
 def test_an_archive_that_was_written_again_or_removed_is_not_read_by_accident(
