@@ -34,7 +34,8 @@ class SourceConnector(Protocol):
         do not end the iteration.
 
         Raises:
-            UsageError: The query names what this source does not have; before the first request.
+            UsageError: The query names what this source does not have; before the first request, but for a symbol: a source
+                that lists its symbols may refuse one that is not among them.
             ConnectError, AccessError, StorageError: The source cannot be listed.
         """
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 from pydantic_settings import (
@@ -81,11 +81,21 @@ class CoinbaseSettings(_Group):
     """Seconds to wait for a connection, and for the next bytes of an answer."""
 
 
+class FtxSettings(_Group):
+    """A mirror of FTX's archives that the user names: the exchange closed in November 2022 and left no public bucket."""
+
+    root: str | None = None
+    """Where it is: `lakehouse://[profile@]bucket/prefix`, `s3://bucket/prefix` or a folder; None: there is none."""
+    layout: Literal["tardis", "native-json", "ohlcv-csv"] = "tardis"
+    """How it is laid out: as the vendor Tardis serves its downloads, as the API's answers in JSON lines, or as bars in CSV."""
+
+
 class ArchiveSettings(_Group):
     """One group for each source of archives."""
 
     binance: BinanceSettings = BinanceSettings()
     coinbase: CoinbaseSettings = CoinbaseSettings()
+    ftx: FtxSettings = FtxSettings()
 
 
 class CatalogSettings(_Group):

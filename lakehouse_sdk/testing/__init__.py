@@ -1,8 +1,9 @@
-"""Shipped test kit: an exchange's public bucket with known defects, another's API, servers and networks that fail.
+"""Shipped test kit: an exchange's bucket with known defects, another's API, a suite for connectors, servers that fail.
 
-Belongs here: generated data, its publisher, the truth about what was published; faults that a healthy server does not show; all
-of it independent of the code that it is there to test. Must not: real market data. Read `MirrorSpec` first, then
-`publish_mirror` and `MirrorTruth`; for faults `FaultProxy` and `MinioCluster`; for an API `CoinbaseServer`.
+Belongs here: generated data, its publisher, the truth about what was published; what every connector promises, as tests; faults
+that a healthy server does not show; all of it independent of the code that it is there to test. Must not: real market data.
+Read `MirrorSpec` first, then `publish_mirror` and `MirrorTruth`; for a connector of your own `ConnectorSuite`; for an API
+`CoinbaseServer`; for faults `FaultProxy` and `MinioCluster`.
 
 ```python
 truth = publish_mirror(server.profile, "data.binance.vision", demo_mirror())
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.testing.cluster import MinioCluster as MinioCluster
     from lakehouse_sdk.testing.coinbase import CoinbaseFault as CoinbaseFault
     from lakehouse_sdk.testing.coinbase import CoinbaseServer as CoinbaseServer
+    from lakehouse_sdk.testing.connectors import ConnectorSuite as ConnectorSuite
     from lakehouse_sdk.testing.mirror import publish_mirror as publish_mirror
     from lakehouse_sdk.testing.proxy import Fault as Fault
     from lakehouse_sdk.testing.proxy import FaultProxy as FaultProxy
@@ -30,6 +32,7 @@ __all__ = [
     "ArchiveTruth",
     "CoinbaseFault",
     "CoinbaseServer",
+    "ConnectorSuite",
     "Defect",
     "DefectKind",
     "Fault",
@@ -49,12 +52,13 @@ __all__ = [
 _LATER = {
     "CoinbaseFault": "coinbase",
     "CoinbaseServer": "coinbase",
+    "ConnectorSuite": "connectors",
     "Fault": "proxy",
     "FaultProxy": "proxy",
     "MinioCluster": "cluster",
     "publish_mirror": "mirror",
 }
-"""What needs numpy, Arrow or the embedded servers loads when it is used."""
+"""What needs numpy, Arrow, pytest or the embedded servers loads when it is used."""
 
 
 def __getattr__(name: str) -> object:

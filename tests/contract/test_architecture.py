@@ -19,6 +19,7 @@ PURE = [
     "transfer/plan.py",
     "archives/binance/layout.py",
     "archives/coinbase/layout.py",
+    "archives/ftx/layout.py",
     "archives/cadence.py",
     "tables/rules.py",
 ]

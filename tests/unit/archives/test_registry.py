@@ -10,6 +10,8 @@ import pytest
 
 from lakehouse_sdk.archives import ArchiveObject, ConnectorWarning, get_connector, list_connector_names, load_connectors
 from lakehouse_sdk.archives.binance import BinanceConnector
+from lakehouse_sdk.archives.coinbase import CoinbaseConnector
+from lakehouse_sdk.archives.ftx import FtxConnector
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.errors import ConfigurationError, UsageError
 from lakehouse_sdk.uris import S3Address
@@ -26,13 +28,15 @@ def broken_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_our_connector_uses_the_public_door() -> None:
-    assert "binance" in list_connector_names()
+def test_our_connectors_use_the_public_door() -> None:
+    assert list_connector_names() == ["binance", "coinbase", "ftx"]
     assert isinstance(get_connector("binance", load_settings()), BinanceConnector)
+    assert isinstance(get_connector("ftx", load_settings()), FtxConnector)
+    assert isinstance(get_connector("coinbase", load_settings()), CoinbaseConnector)
 
 
 def test_an_unknown_connector_names_the_installed_ones() -> None:
-    with pytest.raises(UsageError, match=r"no archive connector 'kraken'\. Installed: binance"):
+    with pytest.raises(UsageError, match=r"no archive connector 'kraken'\. Installed: binance, coinbase, ftx"):
         get_connector("kraken", load_settings())
 
 
@@ -40,7 +44,7 @@ def test_an_unknown_connector_names_the_installed_ones() -> None:
 def test_a_broken_connector_is_named_in_a_warning_and_the_others_load() -> None:
     with pytest.warns(ConnectorWarning, match=r"'broken' of the package broken-exchange .*RuntimeError: no such exchange"):
         connectors = load_connectors(load_settings())
-    assert set(connectors) == {*list_connector_names()} - {"broken"}
+    assert list(connectors) == ["binance", "coinbase", "ftx"]
 
 
 @pytest.mark.usefixtures("broken_package")
