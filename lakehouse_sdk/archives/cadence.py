@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 from typing import Literal, get_args
 
-from lakehouse_sdk.archives.model import ArchiveObject
+from lakehouse_sdk.archives.model import ArchiveObject, Series
 from lakehouse_sdk.errors import UsageError
 
 Cadence = Literal["auto", "daily", "monthly", "reconcile"]
@@ -18,6 +19,7 @@ def select_cadence(
     cadence: Cadence = "auto",
     *,
     unusable: Collection[tuple[str, str]] = (),
+    held: Callable[[Series], Collection[str]] | None = None,
 ) -> Iterator[ArchiveObject]:
     """The archives to collect, lazily, in the order given; one series is held at a time.
 
@@ -29,6 +31,9 @@ def select_cadence(
             both, so that the tables can compare them and let the daily one win.
         unusable: Monthly archives, as key and ETag, that are known to be defective: with `auto` the daily archives of their
             months are taken too.
+        held: Keys in bronze of a series that has both kinds. With `auto` a month of which days are in bronze stays with its
+            days where they are all published, and days of a month that is in bronze are not needed any more; what is in
+            bronze stays.
 
     Raises:
         UsageError: No such cadence.
@@ -38,7 +43,7 @@ def select_cadence(
         return iter(archives)
     if cadence != "auto":
         return (archive for archive in archives if archive.frequency == cadence)
-    return _select_auto(archives, unusable)
+    return _select_auto(archives, unusable, held)
 
 
 def check_cadence(cadence: str) -> None:
@@ -51,14 +56,38 @@ def check_cadence(cadence: str) -> None:
         raise UsageError(f"There is no cadence {cadence!r}.", hint=f"Choose one of {', '.join(get_args(Cadence))}.")
 
 
-def _select_auto(archives: Iterable[ArchiveObject], unusable: Collection[tuple[str, str]]) -> Iterator[ArchiveObject]:
-    for _, group in groupby(archives, key=lambda archive: archive.series):
+def _select_auto(
+    archives: Iterable[ArchiveObject],
+    unusable: Collection[tuple[str, str]],
+    held: Callable[[Series], Collection[str]] | None,
+) -> Iterator[ArchiveObject]:
+    for series, group in groupby(archives, key=lambda archive: archive.series):
         found = list(group)
-        months = (archive for archive in found if archive.frequency == "monthly")
-        covered = {_month(archive.period_start) for archive in months if (archive.key, archive.etag) not in unusable}
+        months = {_month(archive.period_start): archive for archive in found if archive.frequency == "monthly"}
+        have = held(series) if held is not None and months and len(months) < len(found) else ()
+        days = defaultdict[tuple[int, int], list[ArchiveObject]](list)
         for archive in found:
-            if archive.frequency == "monthly" or _month(archive.period_start) not in covered:
+            if archive.frequency == "daily":
+                days[_month(archive.period_start)].append(archive)
+        for archive in found:
+            month = months.get(_month(archive.period_start))
+            good = month is not None and (month.key, month.etag) not in unusable
+            if archive.key in have:
                 yield archive
+            elif archive.frequency == "monthly":
+                if not _is_held_by_days(archive, days[_month(archive.period_start)], have):
+                    yield archive
+            elif (
+                month is None
+                or not good
+                or (month.key not in have and _is_held_by_days(month, days[_month(archive.period_start)], have))
+            ):
+                yield archive
+
+
+def _is_held_by_days(month: ArchiveObject, days: list[ArchiveObject], have: Collection[str]) -> bool:
+    """True where days of the month are in bronze and all of them are published: the month would bring nothing."""
+    return any(day.key in have for day in days) and len(days) == (month.period_end - month.period_start).days
 
 
 def _month(moment: datetime) -> tuple[int, int]:

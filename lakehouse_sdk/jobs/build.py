@@ -9,23 +9,25 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
+from lakehouse_sdk.archives import ArchiveObject
+from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEntry, LedgerEvent, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.bronze import bronze_key
-from lakehouse_sdk.jobs.collection import CollectedArchive, CollectReport
+from lakehouse_sdk.jobs.collection import ArchiveState, CollectedArchive, CollectReport
+from lakehouse_sdk.jobs.overlaps import Overlaps
 from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables import CheckedBatch, CommitReport, TableCatalog
+    from lakehouse_sdk.tables import CheckedBatch, CommitReport, Reconciliation, TableCatalog
 
 _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
@@ -79,12 +81,15 @@ class BuildReport:
         commit: What was committed to which table.
         seconds: Wall time.
         unchanged: Archives whose very bytes an earlier build put into the tables; they were not read again.
+        reconciled: Monthly archives of which some days have archives of their own, and how far the two agree; the days' word
+            stands.
     """
 
     files: tuple[BuiltFile, ...]
     commit: CommitReport
     seconds: float
     unchanged: int = 0
+    reconciled: tuple[Reconciliation, ...] = ()
 
     def rows_by_table(self) -> dict[str, RowCounts]:
         """Rows of the archives that belong to each data table."""
@@ -121,6 +126,7 @@ class BuildReport:
             "tables": {name: asdict(rows) for name, rows in self.rows_by_table().items()},
             "files": [asdict(file) for file in self.files],
             "unchanged": self.unchanged,
+            "reconciled": [asdict(found) for found in self.reconciled],
             "commit": self.commit.to_dict(),
             "seconds": self.seconds,
         }
@@ -155,33 +161,120 @@ def build_tables(
 
     started = time.perf_counter()
     items = sorted((item for item in collected.in_bronze if rebuild or not item.published), key=_build_order)
-    files: list[BuiltFile] = []
     with (
         open_ledger(settings) as ledger,
         open_catalog(settings) as catalog,
         S3Client(settings.storage, max_connections=_READERS) as client,
         ThreadPoolExecutor(_READERS, "build") as pool,
     ):
-
-        def load(item: CollectedArchive) -> CheckedBatch:
-            return check_archive(
-                client.get_bytes(settings.lake.bucket, bronze_key(settings, collected.source, item.archive.key)), item
-            )
-
-        batches = map_ordered(pool, load, items, window=2 * _READERS)
-        try:
-            commit = catalog.commit(_counted(batches, len(items), files, observer))
-        except BaseException:
-            ledger.record(collected.source, _changes(files, LedgerState.PARSED))
-            raise
-        ledger.record(collected.source, _changes(files, LedgerState.PUBLISHED))
+        builder = _Builder(collected.source, settings, ledger, catalog, client, pool, observer)
+        report = builder.build(items, started=started, unchanged=len(collected.in_bronze) - len(items))
         if collected.terms_url:
-            catalog.note_terms({file.table for file in files if file.rows.accepted}, collected.source, collected.terms_url)
+            catalog.note_terms(
+                {file.table for file in report.files if file.rows.accepted}, collected.source, collected.terms_url
+            )
         publish_ledger(ledger, catalog)
-    seconds = time.perf_counter() - started
-    report = BuildReport(tuple(files), commit, seconds, len(collected.in_bronze) - len(items))
-    observer(StageFinished("commit", seconds, report.summary, ok=not report.defective))
+    observer(StageFinished("commit", report.seconds, report.summary, ok=not report.defective))
     return report
+
+
+class _Builder:
+    """Reads, checks and commits the archives of one source."""
+
+    def __init__(
+        self,
+        source: str,
+        settings: Settings,
+        ledger: Ledger,
+        catalog: TableCatalog,
+        client: S3Client,
+        pool: ThreadPoolExecutor,
+        observer: Observer,
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._ledger = ledger
+        self._catalog = catalog
+        self._client = client
+        self._pool = pool
+        self._observer = observer
+        self._files: list[BuiltFile] = []
+        self._reconciled: list[Reconciliation] = []
+
+    def build(self, items: list[CollectedArchive], *, started: float, unchanged: int) -> BuildReport:
+        """Days first, then the months that hold some of them: which days can be read decides what is left of the month."""
+        self._observer(StageStarted("parse", f"{len(items)} archives", total_objects=len(items)))
+        overlaps = Overlaps(self._ledger, (item.archive for item in items))
+        months = [item for item in items if overlaps.find_days(item.archive)]
+        held = {item.archive.key for item in months}
+        commit = self._commit([item for item in items if item.archive.key not in held], self._check)
+        if months:
+            commit += self._commit(months, self._check_month)
+        self._tell_end(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return BuildReport(tuple(self._files), commit, seconds, unchanged, tuple(self._reconciled))
+
+    def _commit(
+        self, items: list[CollectedArchive], check: Callable[[CollectedArchive, Overlaps], CheckedBatch]
+    ) -> CommitReport:
+        overlaps = Overlaps(self._ledger, (item.archive for item in items))
+        before = len(self._files)
+        batches = map_ordered(self._pool, lambda item: check(item, overlaps), items, window=2 * _READERS)
+        try:
+            commit = self._catalog.commit(self._note(batch) for batch in batches)
+        except BaseException:
+            self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PARSED))
+            raise
+        self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PUBLISHED))
+        return commit
+
+    def _check(self, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
+        """One archive; a day takes the place of what a month says of it."""
+        batch = self._read(item)
+        month = overlaps.find_month(item.archive)
+        if month is None or batch.defect is not None:
+            return batch
+        return replace(batch, withdraws=((month.key, batch.file.period_start, batch.file.period_end),))
+
+    def _check_month(self, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
+        """One monthly archive without the rows of days that have an archive of their own."""
+        from lakehouse_sdk.tables import give_way  # noqa: PLC0415 (loads polars)
+
+        month = self._read(item)
+        entries = overlaps.find_days(item.archive)
+        days = [self._read(CollectedArchive(_to_archive(entry), ArchiveState.PRESENT, entry.sha256)) for entry in entries]
+        readable = [day for day in days if day.defect is None]
+        if month.defect is not None or not readable:
+            return month
+        month, found = give_way(month, readable)
+        self._reconciled.append(found)
+        return month
+
+    def _read(self, item: CollectedArchive) -> CheckedBatch:
+        key = bronze_key(self._settings, self._source, item.archive.key)
+        return check_archive(self._client.get_bytes(self._settings.lake.bucket, key), item)
+
+    def _note(self, batch: CheckedBatch) -> CheckedBatch:
+        """Pass a batch on to the commit while noting what its archive holds."""
+        rows = RowCounts(batch.rows_in, batch.rows_accepted, batch.rows_duplicate, batch.rows_quarantined)
+        reason = f"{batch.defect.reason}: {batch.defect.detail}" if batch.defect else ""
+        if reason:
+            self._observer(ObjectFailed("parse", batch.file.key, reason))
+        self._files.append(BuiltFile(batch.file.key, batch.file.sha256, batch.table, rows, reason))
+        self._observer(StageProgress("parse", len(self._files), failed_objects=self._count_failed(), note=batch.file.key))
+        return batch
+
+    def _tell_end(self, seconds: float) -> None:
+        rows = sum((file.rows for file in self._files), RowCounts())
+        failed = self._count_failed()
+        summary = (
+            f"{format_count(rows.rows_in)} rows, {format_count(rows.quarantined)} quarantined, {failed} archives unreadable"
+        )
+        self._observer(StageFinished("parse", seconds, summary, ok=not failed))
+        self._observer(StageStarted("commit", f"{format_count(rows.accepted)} rows"))
+
+    def _count_failed(self) -> int:
+        return sum(bool(file.reason) for file in self._files)
 
 
 def publish_ledger(ledger: Ledger, catalog: TableCatalog) -> int:
@@ -235,24 +328,10 @@ def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:
     return validate(parse_archive(data, file))
 
 
-def _counted(batches: Iterator[CheckedBatch], total: int, files: list[BuiltFile], observer: Observer) -> Iterator[CheckedBatch]:
-    """Pass batches on to the commit while noting what each archive holds."""
-    started = time.perf_counter()
-    observer(StageStarted("parse", f"{total} archives", total_objects=total))
-    failed = 0
-    for done, batch in enumerate(batches, 1):
-        rows = RowCounts(batch.rows_in, batch.rows_accepted, batch.rows_duplicate, batch.rows_quarantined)
-        reason = f"{batch.defect.reason}: {batch.defect.detail}" if batch.defect else ""
-        if reason:
-            failed += 1
-            observer(ObjectFailed("parse", batch.file.key, reason))
-        files.append(BuiltFile(batch.file.key, batch.file.sha256, batch.table, rows, reason))
-        observer(StageProgress("parse", done, failed_objects=failed, note=batch.file.key))
-        yield batch
-    rows = sum((file.rows for file in files), RowCounts())
-    summary = f"{format_count(rows.rows_in)} rows, {format_count(rows.quarantined)} quarantined, {failed} archives unreadable"
-    observer(StageFinished("parse", time.perf_counter() - started, summary, ok=not failed))
-    observer(StageStarted("commit", f"{format_count(rows.accepted)} rows"))
+def _to_archive(entry: LedgerEntry) -> ArchiveObject:
+    """An archive of bronze as the ledger knows it."""
+    names = {field.name for field in fields(ArchiveObject)} & {field.name for field in fields(LedgerEntry)}
+    return ArchiveObject(**{name: getattr(entry, name) for name in names}, checksum_key=None)
 
 
 def _build_order(item: CollectedArchive) -> tuple[Any, ...]:

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from lakehouse_sdk.archives import (
     ArchiveObject,
+    ArchiveQuery,
     Cadence,
     Checksum,
     Oddity,
+    Series,
     SourceConnector,
     fetch_checksums,
     get_connector,
     select_cadence,
 )
-from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerState, Sighting
+from lakehouse_sdk.archives.ledger import IN_BRONZE, Ledger, LedgerChange, LedgerState, Sighting
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import IntegrityError, LakehouseError
@@ -143,8 +145,17 @@ class _Planner:
                 else:
                     yield found
 
-        chosen = select_cadence(archives(), self._options.cadence, unusable=self._find_unusable(discovery))
+        held = None if self._first_time else self._find_held
+        unusable = self._find_unusable(discovery)
+        chosen = select_cadence(archives(), self._options.cadence, unusable=unusable, held=held)
         return filter(self._options.only, chosen) if self._options.only else chosen
+
+    def _find_held(self, series: Series) -> frozenset[str]:
+        """Keys of a series that bronze holds."""
+        _, market, data_type, symbol, interval = series
+        query = ArchiveQuery((market,), (data_type,), symbols=(symbol,), intervals=(interval,) if interval else None)
+        entries = self._ledger.entries(self._source, query, states=IN_BRONZE)
+        return frozenset(entry.key for entry in entries)
 
     def _find_unusable(self, discovery: Discovery) -> frozenset[tuple[str, str]]:
         """Monthly archives, as key and ETag, that were refused or gone: the daily ones of their months have to do."""

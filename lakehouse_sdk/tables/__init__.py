@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.formats import get_format as get_format
     from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.parse import parse_archive as parse_archive
+    from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
+    from lakehouse_sdk.tables.reconcile import give_way as give_way
     from lakehouse_sdk.tables.report import CommitReport as CommitReport
     from lakehouse_sdk.tables.report import TableCommit as TableCommit
     from lakehouse_sdk.tables.rules import describe_rule as describe_rule
@@ -38,6 +40,7 @@ _HOMES = {
     "CommitReport": "report",
     "FormatSpec": "formats",
     "ParsedArchive": "parse",
+    "Reconciliation": "reconcile",
     "ScanPlan": "scan",
     "SourceFile": "source",
     "Table": "table",
@@ -47,6 +50,7 @@ _HOMES = {
     "describe_rule": "rules",
     "find_format": "formats",
     "get_format": "formats",
+    "give_way": "reconcile",
     "open_catalog": "catalog",
     "parse_archive": "parse",
     "validate": "validation",
@@ -58,6 +62,7 @@ __all__ = [
     "CommitReport",
     "FormatSpec",
     "ParsedArchive",
+    "Reconciliation",
     "ScanPlan",
     "SourceFile",
     "Table",
@@ -67,6 +72,7 @@ __all__ = [
     "describe_rule",
     "find_format",
     "get_format",
+    "give_way",
     "open_catalog",
     "parse_archive",
     "validate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
@@ -22,7 +22,7 @@ from lakehouse_sdk.config.database import first_line, parse_database_uri
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
-from lakehouse_sdk.tables.commit import PendingTable, find_present
+from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
@@ -144,18 +144,18 @@ class TableCatalog:
         pending: dict[str, PendingTable] = {}
         totals = _Totals()
 
-        def add(name: str, file: SourceFile, rows: pa.Table) -> None:
+        def add(name: str, file: SourceFile, rows: pa.Table, withdraws: Sequence[Withdrawal] = ()) -> None:
             with storage_errors(self._catalog.properties):
                 if name not in pending:
                     layout = LAYOUTS[name]
                     pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
-                pending[name].add(Rows(file, rows))
+                pending[name].add(Rows(file, rows), withdraws)
 
         try:
             for batch in batches:
                 totals.add(batch)
                 if batch.defect is None:
-                    add(batch.table, batch.file, batch.accepted)
+                    add(batch.table, batch.file, batch.accepted, batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
             order = sorted(pending, key=lambda name: (name == QUALITY, name == QUARANTINE, name))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,10 @@ _UNKNOWN = (CommitStateUnknownException, OperationalError)
 """The catalogue did not answer, or stayed locked: the commit may stand or not."""
 
 
+Withdrawal = tuple[str, datetime, datetime]
+"""Rows of an archive, by key, from the first time on and before the second, that leave the table."""
+
+
 class PendingTable:
     """What one commit will do to one table; nothing is visible before `commit`.
 
@@ -68,9 +73,13 @@ class PendingTable:
         self._present: dict[str, set[str]] = defaultdict(set)
         self._written: list[WrittenFile] = []
         self._outcome_unknown = False
+        self._withdrawals: list[Withdrawal] = []
 
-    def add(self, rows: Rows) -> None:
-        """Take the rows of one archive, which may be none; they replace those of any other revision of it."""
+    def add(self, rows: Rows, withdraws: Iterable[Withdrawal] = ()) -> None:
+        """Take the rows of one archive, which may be none; they replace those of any other revision of it.
+
+        With `withdraws` they also take the place of rows of other archives, in the same commit.
+        """
         key = rows.file.key
         claimed = self._claims.get(key)
         if claimed is not None:
@@ -78,6 +87,7 @@ class PendingTable:
                 return
             raise TableError(f"Two revisions of {key} are in one commit.", hint="Commit the newer one only.")
         self._claims[key] = rows.file
+        self._withdrawals += withdraws
         self._buffer.append(rows)
         self._buffered_rows += rows.table.num_rows
         if self._buffered_rows >= GROUP_ROWS:
@@ -145,12 +155,17 @@ class PendingTable:
 
     def _attempt(self, attempt: int) -> TableCommit:
         stale = [file for file in self._claims.values() if self._present[file.key] - {file.sha256}]
+        withdrawn = [withdrawal for withdrawal in self._withdrawals if self._present[withdrawal[0]]]
         rows = sum(written.row_count for written in self._written)
-        if not stale and not self._written:
+        if not stale and not self._written:  # then what is withdrawn was so when these rows came
             return TableCommit(self._layout.name, self._snapshot_id(), 0, 0, 0, attempt)
         transaction = self._table.transaction()
-        if stale:
-            transaction.delete(_older_revisions(stale, self._layout))
+        gone = [_older_revision(file, self._layout) for file in stale]
+        gone += [_withdrawn_rows(withdrawal, self._layout) for withdrawal in withdrawn]
+        if gone:
+            with warnings.catch_warnings():  # rows of an archive are there, but perhaps none of this time any more
+                warnings.filterwarnings("ignore", message="Delete operation did not match any records")
+                transaction.delete(any_of(gone))
         if self._written:
             with transaction.update_snapshot().fast_append() as append:
                 for written in self._written:
@@ -206,17 +221,17 @@ def _scopes(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> l
     ]
 
 
-def _older_revisions(files: list[SourceFile], layout: TableLayout) -> BooleanExpression:
-    """Rows of these archives that came from other bytes."""
-    return any_of(
+def _withdrawn_rows(withdrawal: Withdrawal, layout: TableLayout) -> BooleanExpression:
+    key, start, end = withdrawal
+    return all_of([equals(SOURCE_KEY, key), within(layout.row_time, start, end)])
+
+
+def _older_revision(file: SourceFile, layout: TableLayout) -> BooleanExpression:
+    """Rows of this archive that came from other bytes."""
+    return all_of(
         [
-            all_of(
-                [
-                    equals(SOURCE_KEY, file.key),
-                    differs(SOURCE_SHA256, file.sha256),
-                    within(layout.row_time, file.period_start, file.period_end),
-                ]
-            )
-            for file in files
+            equals(SOURCE_KEY, file.key),
+            differs(SOURCE_SHA256, file.sha256),
+            within(layout.row_time, file.period_start, file.period_end),
         ]
     )

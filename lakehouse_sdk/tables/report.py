@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -74,6 +75,21 @@ class CommitReport:
     defects: tuple[DefectiveArchive, ...] = ()
     tables: tuple[TableCommit, ...] = ()
     seconds: float = 0.0
+
+    def __add__(self, other: CommitReport) -> CommitReport:
+        """What this and a later commit did together."""
+        return CommitReport(
+            self.archives + other.archives,
+            self.rows_in + other.rows_in,
+            self.rows_accepted + other.rows_accepted,
+            self.rows_duplicate + other.rows_duplicate,
+            self.rows_quarantined + other.rows_quarantined,
+            dict(sorted((Counter(self.rejects) + Counter(other.rejects)).items())),
+            dict(sorted((Counter(self.flags) + Counter(other.flags)).items())),
+            self.defects + other.defects,
+            self.tables + other.tables,
+            self.seconds + other.seconds,
+        )
 
     @property
     def rows_written(self) -> int:

@@ -35,6 +35,7 @@ class CheckedBatch:
         first_time: Time of the first accepted row.
         last_time: Time of the last accepted row.
         defect: Why the archive could not be read at all; then there are no rows.
+        withdraws: Archives whose rows within a time (start, end) these rows take the place of: a month that gives way to a day.
     """
 
     file: SourceFile
@@ -48,6 +49,7 @@ class CheckedBatch:
     first_time: datetime | None
     last_time: datetime | None
     defect: ArchiveDefect | None
+    withdraws: tuple[tuple[str, datetime, datetime], ...] = ()
 
     @property
     def rows_in(self) -> int:
