@@ -256,8 +256,16 @@ def _print_collected(collected: CollectReport, built: BuildReport | None, *, as_
     print_table(["state", "archives"], [[state, format_count(count)] for state, count in collected.counts().items()])
     for item in collected.problems:
         print(f"{item.state.value}: {item.archive.key}: {item.reason}")
+    for key in collected.vanished:
+        print(f"no longer listed: {key}")
     if built:
         print(built.summary)
+        for found in built.reconciled:
+            if not found.agrees:
+                print(
+                    f"{found.key} and its daily archives disagree: {format_count(found.differing)} rows differ,"
+                    f" {format_count(found.only_daily)} only daily, {format_count(found.only_monthly)} only monthly"
+                )
 
 
 def _print_coverage(found: Coverage) -> None:

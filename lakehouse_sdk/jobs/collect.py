@@ -120,7 +120,7 @@ def verify_archives(
     started = time.perf_counter()
     observer(StageStarted("verify", f"{len(plan.archives)} archives", total_objects=len(plan.archives)))
     collected = tuple(_conclude(plan, copied))
-    result = CollectReport(plan.source, collected, plan.oddities, copied.transfer, seconds, plan.terms_url)
+    result = CollectReport(plan.source, collected, plan.oddities, copied.transfer, seconds, plan.terms_url, plan.vanished)
     counts = result.counts()
     summary = ", ".join(f"{format_count(count)} {state}" for state, count in counts.items() if count)
     ok = not result.problems

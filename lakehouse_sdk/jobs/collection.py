@@ -66,6 +66,7 @@ class CollectionPlan:
         requests: S3 requests, or calls of an API's connector, that carrying it out will take.
         estimated_s: Wall time that it will take, seconds: by the pace of the latest collection from this source; None where
             there was none.
+        vanished: Keys that the source listed once and lists no longer; only of an audit.
     """
 
     source: str
@@ -76,6 +77,7 @@ class CollectionPlan:
     transfer: TransferPlan
     requests: int
     estimated_s: float | None
+    vanished: tuple[str, ...] = ()
 
     def count(self, task: Task) -> int:
         """Archives with this task."""
@@ -185,6 +187,7 @@ class CollectReport:
         transfer: The copy's own report.
         seconds: Wall time from discovery to verification.
         terms_url: Where the source states the terms under which its data may be used.
+        vanished: Keys that the source listed once and lists no longer; only of an audit. What bronze has of them stays.
     """
 
     source: str
@@ -193,6 +196,7 @@ class CollectReport:
     transfer: TransferReport
     seconds: float
     terms_url: str = ""
+    vanished: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Archives by state; every state is there, also with 0."""
@@ -231,6 +235,7 @@ class CollectReport:
             "problems": [{"key": item.archive.key, "state": item.state.value, "reason": item.reason} for item in self.problems],
             "unverified": [item.archive.key for item in self.archives if item.state is ArchiveState.UNVERIFIED],
             "oddities": [{"key": oddity.key, "reason": oddity.reason} for oddity in self.oddities],
+            "vanished": list(self.vanished),
             "transfer": self.transfer.to_dict(),
             "seconds": self.seconds,
             "terms_url": self.terms_url,

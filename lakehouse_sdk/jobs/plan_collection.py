@@ -48,7 +48,7 @@ class CollectOptions:
         incremental: True to list only what is newer than what the ledger knows of each series, less 35 days (monthly
             archives: two months); new series whole.
         audit: True to compare also what bronze itself lists with the ledger; what it lost, or holds otherwise, is brought
-            again.
+            again. What the source lists no longer is named, and stays in bronze.
         retry: True to try again what was quarantined before, though the source did not change it.
         only: True for the archives to bring; None for all.
         dry_run: True to remember nothing and to ask for no checksum.
@@ -110,6 +110,7 @@ class _Planner:
         self._planned: list[PlannedArchive] = []
         self._oddities: list[Oddity] = []
         self._refused = 0
+        self._listed: set[str] = set()
 
     def plan(self, discovery: Discovery) -> CollectionPlan:
         terms_url = self._connector.capabilities().terms_url
@@ -131,6 +132,7 @@ class _Planner:
             transfer,
             self._count_requests(transfer),
             self._estimate_s(transfer),
+            self._find_vanished(discovery) if self._options.audit else (),
         )
         self._observer(StageFinished("plan", time.perf_counter() - started, plan.summary, ok=not self._refused))
         return plan
@@ -143,6 +145,8 @@ class _Planner:
                 if isinstance(found, Oddity):
                     self._oddities.append(found)
                 else:
+                    if self._options.audit:
+                        self._listed.add(found.key)
                     yield found
 
         held = None if self._first_time else self._find_held
@@ -270,6 +274,15 @@ class _Planner:
         return PlannedObject(
             archive.key, path, target, archive.size_bytes, reason=item.reason, sha256=sha256, last_modified=modified
         )
+
+    def _find_vanished(self, discovery: Discovery) -> tuple[str, ...]:
+        """Archives that the source listed once and lists no longer; those that never came to bronze are absent from now on."""
+        gone = [e for e in self._ledger.entries(self._source, discovery.query) if e.key not in self._listed]
+        if not self._options.dry_run:
+            lost = [entry for entry in gone if not entry.in_bronze and entry.state is not LedgerState.ABSENT]
+            reason = "the source lists it no longer"
+            self._ledger.record(self._source, [LedgerChange(entry.key, LedgerState.ABSENT, reason) for entry in lost])
+        return tuple(entry.key for entry in gone)
 
     def _count_requests(self, transfer: TransferPlan) -> int:
         copies = transfer.forecast().s3_requests if transfer.totals.copy_objects else 0

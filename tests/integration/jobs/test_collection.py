@@ -230,6 +230,20 @@ class TestAgain:
         }
         assert held(lake) == before
 
+    def test_an_audit_names_what_the_source_lists_no_longer_and_bronze_keeps_it(
+        self, lake: Lakehouse, ledger: SqlLedger, exchange: Exchange
+    ) -> None:
+        lake.collect(discover(lake))
+        kept, refused = key_of("BTCUSDT", "2025-01-05"), key_of("BTCUSDT", "2025-01-02")
+        exchange.client.delete_objects(exchange.bucket, [kept, refused, f"{kept}.CHECKSUM", f"{refused}.CHECKSUM"])
+        before = held(lake)
+        assert lake.collect(discover(lake)).vanished == ()
+        audited = lake.collect(discover(lake), audit=True)
+        assert sorted(audited.vanished) == sorted([kept, refused])
+        assert held(lake) == before
+        found = {key: ledger.find("binance", key) for key in (kept, refused)}
+        assert [entry.state for entry in found.values() if entry] == [LedgerState.VERIFIED, LedgerState.ABSENT]
+
 
 class TestBadSources:
     def test_an_archive_that_goes_between_listing_and_copy_is_absent(
