@@ -95,15 +95,15 @@ def _task(run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 
 
 @_task("discover {source}")
-def discover(query: ArchiveQuery, settings: Settings, source: str) -> jobs.Discovery:
+def discover(query: ArchiveQuery, settings: Settings, source: str, options: jobs.CollectOptions) -> jobs.Discovery:
     """List what the source publishes."""
-    return jobs.discover_archives(query, settings=settings, source=source, observer=RunObserver()).listed()
+    found = jobs.discover_archives(query, settings=settings, source=source, observer=RunObserver())
+    return (jobs.narrow_to_news(found, settings=settings) if options.incremental else found).listed()
 
 
 @_task("plan {discovery.source}")
-def plan(discovery: jobs.Discovery, settings: Settings, cadence: Cadence) -> jobs.CollectionPlan:
+def plan(discovery: jobs.Discovery, settings: Settings, options: jobs.CollectOptions) -> jobs.CollectionPlan:
     """Choose archives, compare with the ledger, read published checksums."""
-    options = jobs.CollectOptions(cadence=cadence)
     return jobs.plan_collection(discovery, settings=settings, options=options, observer=RunObserver())
 
 
@@ -150,6 +150,7 @@ def collect_and_build(
     end: datetime | None = None,
     source: str = "binance",
     cadence: Cadence = "auto",
+    incremental: bool = False,  # noqa: FBT001, FBT002 (Prefect shows parameters by name)
     replica_bucket: str | None = None,
     config_file: Path | None = None,
 ) -> RunReport:
@@ -164,6 +165,8 @@ def collect_and_build(
         end: First instant that is no longer wanted, aware; None to the last.
         source: Name of the connector.
         cadence: `auto` takes monthly archives where a month has one and daily ones for the rest.
+        incremental: True to list only what is newer than what the ledger knows of each series, less 35 days (monthly archives:
+            two months): for a schedule every night.
         replica_bucket: Second bucket on the lake's server that gets a copy of bronze; None for none.
         config_file: Settings file; None searches as everywhere. Settings are no parameter, because Prefect stores those.
 
@@ -180,8 +183,9 @@ def collect_and_build(
         steps.append(StepTime(name, time.perf_counter() - started))
         return result
 
-    discovery = timed("discover", discover, query, settings, source)
-    planned = timed("plan", plan, discovery, settings, cadence)
+    options = jobs.CollectOptions(cadence=cadence, incremental=incremental)
+    discovery = timed("discover", discover, query, settings, source, options)
+    planned = timed("plan", plan, discovery, settings, options)
     copied = timed("copy", copy, planned, settings)
     so_far_s = sum(step.seconds for step in steps)
     collected = timed("verify", verify, planned, copied, so_far_s)

@@ -21,7 +21,7 @@ from lakehouse_sdk.jobs.copy import plan_copies
 from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
 from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
-from lakehouse_sdk.jobs.plan_collection import CollectOptions, plan_collection
+from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
 from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
 
@@ -54,6 +54,7 @@ __all__ = [
     "list_instruments",
     "measure_coverage",
     "measure_usage",
+    "narrow_to_news",
     "plan_collection",
     "plan_copies",
     "plan_removal",

@@ -80,14 +80,16 @@ def plan_collection(
         ConfigurationError: `catalog.uri` is not set: the ledger lives there.
         ConnectError, AccessError, StorageError: Source, ledger or lake cannot be read.
     """
+    if options.incremental and not discovery.query.since:
+        discovery = narrow_to_news(discovery, settings=settings)
     with open_ledger(settings) as ledger, S3Client(settings.storage) as client:
-        planner = _Planner(discovery.source, settings, options, ledger, client, observer)
-        return planner.plan(narrow_to_news(discovery, ledger) if options.incremental else discovery)
+        return _Planner(discovery.source, settings, options, ledger, client, observer).plan(discovery)
 
 
-def narrow_to_news(discovery: Discovery, ledger: Ledger) -> Discovery:
+def narrow_to_news(discovery: Discovery, *, settings: Settings) -> Discovery:
     """The discovery with a start for each series that the ledger knows: its newest period, less what sources republish."""
-    newest = ledger.newest(discovery.source, discovery.query)
+    with open_ledger(settings) as ledger:
+        newest = ledger.newest(discovery.source, discovery.query)
     since = {(series, frequency): end - _LOOK_BACK[frequency] for (series, frequency), end in newest.items()}
     return discovery.narrowed(since=since)
 

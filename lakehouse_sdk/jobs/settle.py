@@ -18,9 +18,8 @@ from lakehouse_sdk.jobs.materialise import Made, find_problem
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import Outcome, Status
 
-_WRITERS = 8
+_WRITERS = 16
 """Checksum files on their way to bronze at once, beside the archives."""
-_CHANGES_AT_ONCE = 500
 _SECONDS_BETWEEN_WRITES = 1.0
 """What a killed run may have to look up again in bronze."""
 _STATES = {
@@ -62,8 +61,7 @@ class Settler:
         self._ledger = ledger
         self._observer = observer
         self._pool = ThreadPoolExecutor(_WRITERS, "checksum-files")
-        self._written: list[Future[object]] = []
-        self._changes: list[LedgerChange] = []
+        self._changes: list[tuple[LedgerChange, Future[str] | None]] = []
         self._next_s = 0.0
         self.settled: dict[str, CollectedArchive] = {}
 
@@ -72,7 +70,7 @@ class Settler:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            self._flush()
+            self._flush(wait=True)
         finally:
             self._pool.shutdown()
 
@@ -92,7 +90,7 @@ class Settler:
         if made.state is None:
             self.settled[made.item.archive.key] = self._collected(made.item, ArchiveState.FAILED, None, made.reason)
         else:
-            self._settle(made.item, made.state, made.reason, made.sha256)
+            self._settle(made.item, made.state, made.reason, made.sha256, size_bytes=made.size_bytes)
 
     def take_rest(self, outcomes: Iterable[Outcome]) -> None:
         """What only the end of the transfer tells: failures, and copies without a published checksum."""
@@ -112,33 +110,47 @@ class Settler:
             else:
                 self._settle(item, find_problem(self._connector, item.archive), outcome.reason, None)
 
-    def _settle(self, item: PlannedArchive, state: LedgerState, reason: str, sha256: str | None) -> None:
+    def _settle(
+        self, item: PlannedArchive, state: LedgerState, reason: str, sha256: str | None, *, size_bytes: int | None = None
+    ) -> None:
         archive, key = item.archive, item.archive.key
         collected = self._collected(item, _STATES[state], sha256, reason)
         self.settled[key] = collected
         published = item.checksum.sha256 if item.checksum else None
         in_bronze = collected.in_bronze
-        if in_bronze and item.checksum is not None and archive.checksum_key is not None and item.checksum.content:
-            self._keep_checksum(archive.checksum_key, item.checksum.content)
-        self._changes.append(LedgerChange(key, state, reason, published, sha256 if in_bronze else None))
+        proof = self._keep_checksum(item) if in_bronze else None
+        self._changes.append((LedgerChange(key, state, reason, published, sha256 if in_bronze else None), proof))
         if in_bronze:
             uri = f"s3://{self._settings.lake.bucket}/{bronze_key(self._settings, archive.source, key)}"
-            self._observer(ObjectPublished("copy", archive.source, key, uri, archive.size_bytes, sha256, item.revision))
-        if len(self._changes) >= _CHANGES_AT_ONCE or time.monotonic() >= self._next_s:
-            self._flush()
+            size_bytes = archive.size_bytes if size_bytes is None else size_bytes
+            self._observer(ObjectPublished("copy", archive.source, key, uri, size_bytes, sha256, item.revision))
+        if time.monotonic() >= self._next_s:
+            self._flush(wait=False)
 
-    def _keep_checksum(self, checksum_key: str, content: bytes) -> None:
+    def _keep_checksum(self, item: PlannedArchive) -> Future[str] | None:
+        """Begin to write the published checksum file beside the archive; None where there is none."""
+        checksum_key = item.archive.checksum_key
+        if item.checksum is None or checksum_key is None or not item.checksum.content:
+            return None
         target = bronze_key(self._settings, self._connector.name, checksum_key)
-        self._written.append(self._pool.submit(self._client.put_bytes, self._settings.lake.bucket, target, content))
+        return self._pool.submit(self._client.put_bytes, self._settings.lake.bucket, target, item.checksum.content)
 
     def _collected(self, item: PlannedArchive, state: ArchiveState, sha256: str | None, reason: str) -> CollectedArchive:
         return CollectedArchive(item.archive, state, sha256, reason, item.revision)
 
-    def _flush(self) -> None:
-        """Checksum files first: what the ledger calls verified has its proof beside it."""
-        written, self._written = self._written, []
-        for future in written:
-            future.result()
+    def _flush(self, *, wait: bool) -> None:
+        """Write down what is complete: what the ledger calls verified has its proof beside it.
+
+        In mid-run nothing is waited for, because the copies wait meanwhile; what is not complete yet is written down next time.
+        """
         changes, self._changes = self._changes, []
-        self._ledger.record(self._connector.name, changes)
+        complete = []
+        for change, proof in changes:
+            if proof is None or wait or proof.done():
+                if proof is not None:
+                    proof.result()
+                complete.append(change)
+            else:
+                self._changes.append((change, proof))
+        self._ledger.record(self._connector.name, complete)
         self._next_s = time.monotonic() + _SECONDS_BETWEEN_WRITES

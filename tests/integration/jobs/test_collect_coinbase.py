@@ -15,6 +15,7 @@ import pytest
 from lakehouse_sdk.archives.ledger import LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings, load_settings
+from lakehouse_sdk.events import Event, ObjectPublished
 from lakehouse_sdk.jobs import ArchiveState, CollectionPlan, Discovery, Task
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.storage import S3Client
@@ -46,12 +47,15 @@ def test_days_become_archives_with_a_hash_and_a_request_log(lake: Lakehouse, ser
     plan = lake.collect(discover(lake), dry_run=True)
     assert isinstance(plan, CollectionPlan)
     assert (plan.count(Task.MAKE), plan.size_bytes) == (6, 0)
-    report = lake.collect(discover(lake))
+    told: list[Event] = []
+    report = Lakehouse(lake.settings, observer=told.append).collect(discover(lake))
     assert report.counts()["unverified"] == 6
+    sizes = {event.key: event.size_bytes for event in told if isinstance(event, ObjectPublished)}
     bucket = lake.settings.lake.bucket
     for item in report.archives:
         content = s3.get_bytes(bucket, f"bronze/coinbase/{item.archive.key}")
         assert hashlib.sha256(content).hexdigest() == item.sha256
+        assert sizes[item.archive.key] == len(content)
         rows = list(csv.reader(io.StringIO(gzip.decompress(content).decode())))[1:]
         requests = s3.get_bytes(bucket, f"bronze/coinbase/{item.archive.key}.requests.jsonl")
         log = [json.loads(line) for line in requests.splitlines()]
