@@ -124,7 +124,7 @@ def _run(folder: Path, output: Path | None) -> bool:
             run = _run_flow(config)
         _print_run(run)
         with steps.step("again", "The same flow again: nothing is new, nothing may change"):
-            again = _run_flow(config)
+            again = _run_flow(config, rebuild=True)
         with steps.step("read", "Reading the tables back with pandas, polars and DuckDB"):
             counts_agree = _read_back(config, run)
         summary = _write_summary(folder, steps, run, again, truth)
@@ -197,10 +197,10 @@ api_url = "{servers.prefect.result().api_url}"
     return file
 
 
-def _run_flow(config: Path) -> RunReport:
+def _run_flow(config: Path, *, rebuild: bool = False) -> RunReport:
     from lakehouse_sdk.flows import collect_and_build  # noqa: PLC0415 (reads PREFECT_* variables when it loads)
 
-    return collect_and_build(replica_bucket=_REPLICA, config_file=config)
+    return collect_and_build(rebuild=rebuild, replica_bucket=_REPLICA, config_file=config)
 
 
 def _send_pending() -> None:

@@ -120,9 +120,9 @@ def verify(plan: jobs.CollectionPlan, copied: jobs.CopiedArchives, seconds: floa
 
 
 @_task("build tables from {collected.source}")
-def build(collected: jobs.CollectReport, settings: Settings) -> jobs.BuildReport:
+def build(collected: jobs.CollectReport, settings: Settings, rebuild: bool) -> jobs.BuildReport:  # noqa: FBT001
     """Parse, validate and commit what is in bronze."""
-    return jobs.build_tables(collected, settings=settings, observer=RunObserver())
+    return jobs.build_tables(collected, settings=settings, rebuild=rebuild, observer=RunObserver())
 
 
 @_task("replicate bronze to {bucket}")
@@ -151,6 +151,7 @@ def collect_and_build(
     source: str = "binance",
     cadence: Cadence = "auto",
     incremental: bool = False,  # noqa: FBT001, FBT002 (Prefect shows parameters by name)
+    rebuild: bool = False,  # noqa: FBT001, FBT002 (as above)
     replica_bucket: str | None = None,
     config_file: Path | None = None,
 ) -> RunReport:
@@ -167,6 +168,7 @@ def collect_and_build(
         cadence: `auto` takes monthly archives where a month has one and daily ones for the rest.
         incremental: True to list only what is newer than what the ledger knows of each series, less 35 days (monthly archives:
             two months): for a schedule every night.
+        rebuild: True to read also archives whose rows the ledger knows to be in the tables.
         replica_bucket: Second bucket on the lake's server that gets a copy of bronze; None for none.
         config_file: Settings file; None searches as everywhere. Settings are no parameter, because Prefect stores those.
 
@@ -190,7 +192,7 @@ def collect_and_build(
     so_far_s = sum(step.seconds for step in steps)
     collected = timed("verify", verify, planned, copied, so_far_s)
     collected.raise_for_failures()
-    built = timed("build", build, collected, settings)
+    built = timed("build", build, collected, settings, rebuild)
     replica = timed("replicate", replicate, replica_bucket, settings) if replica_bucket else None
     report = RunReport(str(flow_run.id), str(flow_run.name), collected, built, replica, tuple(steps))
     write_summary(report)

@@ -84,7 +84,7 @@ def fill(minio: MinioServer, other_minio: MinioServer, folder: Path) -> Filled:
         f'[archives.binance]\nendpoint_url = "{other_minio.endpoint_url}"\nbucket = "{name}"\nregion = "us-east-1"\n'
     )
     lake = connect(config_file=folder / "lakehouse.toml")
-    first, second = (run_once(lake, f"{name}-replica") for _ in range(2))
+    first, second = (run_once(lake, f"{name}-replica", rebuild=again) for again in (False, True))
     summary = {
         "steps": [{"name": "flow", "seconds": 1.0}],
         "run": first,
@@ -94,9 +94,9 @@ def fill(minio: MinioServer, other_minio: MinioServer, folder: Path) -> Filled:
     return Filled(folder, lake, truth, summary)
 
 
-def run_once(lake: Lakehouse, replica: str) -> dict[str, Any]:
+def run_once(lake: Lakehouse, replica: str, *, rebuild: bool) -> dict[str, Any]:
     collected = lake.collect(lake.discover(markets=("spot", "um"), data_types=("klines", "aggTrades")))
-    built = lake.build(collected)
+    built = lake.build(collected, rebuild=rebuild)
     copied = replicate_bronze(replica, settings=lake.settings)
     return RunReport("id", "a run", collected, built, copied, (StepTime("build", built.seconds),)).to_dict()
 

@@ -1,9 +1,4 @@
-"""The façade that a person holds, and the composition root: settings, credentials and observers go down from here.
-
-Belongs here: handing what a stage needs to the stage. Must not: doing a stage's work, globals. Read `connect` first.
-
-The stages load when they are first used, so that connecting costs no more than reading the settings.
-"""
+"""The lakehouse itself: its files, its transfers and its tables; its archives are in `archives`."""
 
 from __future__ import annotations
 
@@ -12,19 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from lakehouse_sdk.config import LocalStack, Settings, load_settings, storage_options
+from lakehouse_sdk.config import Settings, storage_options
 from lakehouse_sdk.display import html_card
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.events import Observer, ignore_events
+from lakehouse_sdk.lakehouse.archives import ArchiveCalls
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from lakehouse_sdk.archives import ArchiveQuery, Cadence
     from lakehouse_sdk.filesystem import LakehouseFileSystem
-    from lakehouse_sdk.jobs import BuildReport, CollectionPlan, CollectReport, Coverage, Discovery, Instruments
     from lakehouse_sdk.servers import LocalServers
     from lakehouse_sdk.tables import Table, TableCatalog
     from lakehouse_sdk.transfer import (
@@ -39,7 +30,7 @@ if TYPE_CHECKING:
     )
 
 
-class Lakehouse:
+class Lakehouse(ArchiveCalls):
     """One lakehouse: its files, its transfers, its archives and its tables.
 
     A context manager: leaving it stops the servers that `local` started for it; one that `connect` returned owns none.
@@ -290,172 +281,6 @@ class Lakehouse:
         else:
             fs.copy(at, to, recursive=True)
 
-    def discover(
-        self,
-        source: str = "binance",
-        *,
-        markets: Iterable[str],
-        data_types: Iterable[str],
-        symbols: Iterable[str] | None = None,
-        intervals: Iterable[str] | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
-    ) -> Discovery:
-        """The archives that a public source publishes: iterate them as they are listed, or see `archives` and `to_pandas`.
-
-        Args:
-            source: Name of a connector.
-            markets: For Binance `spot`, `um`, `cm`, `option`.
-            data_types: For example `klines`, `aggTrades`.
-            symbols: Native symbols, None for all.
-            intervals: Bar intervals, None for all.
-            start: Archives that end before this aware time are left out.
-            end: Archives that start at or after this aware time are left out.
-
-        Raises:
-            UsageError: No such connector, or it has no such market or data type. What listing raises, iterating raises.
-        """
-        from lakehouse_sdk.jobs import discover_archives  # noqa: PLC0415
-
-        query = _make_query(markets, data_types, symbols, intervals, start, end)
-        return discover_archives(query, settings=self.settings, source=source, observer=self._observer)
-
-    @overload
-    def collect(
-        self,
-        discovery: Discovery,
-        *,
-        cadence: Cadence = ...,
-        incremental: bool = ...,
-        audit: bool = ...,
-        repair: bool = ...,
-        dry_run: Literal[False] = ...,
-    ) -> CollectReport: ...
-
-    @overload
-    def collect(
-        self,
-        discovery: Discovery,
-        *,
-        cadence: Cadence = ...,
-        incremental: bool = ...,
-        audit: bool = ...,
-        repair: bool = ...,
-        dry_run: Literal[True],
-    ) -> CollectionPlan: ...
-
-    def collect(
-        self,
-        discovery: Discovery,
-        *,
-        cadence: Cadence = "auto",
-        incremental: bool = False,
-        audit: bool = False,
-        repair: bool = False,
-        dry_run: bool = False,
-    ) -> CollectReport | CollectionPlan:
-        """Bring discovered archives into bronze; each becomes visible only when its published checksum held. Idempotent.
-
-        What is listed is compared with the ledger: archives that bronze holds are left alone, those that the source published
-        anew replace their predecessors, whose bytes are kept below `bronze/_revisions/`.
-
-        Args:
-            discovery: What `discover` found, or will find.
-            cadence: `auto` takes the monthly archive of each month that has one and daily ones for the rest; `daily`,
-                `monthly`; `reconcile` takes both.
-            incremental: True to list only what is newer than what the ledger knows, less 35 days (monthly archives: two
-                months), for a run every night.
-            audit: True to compare also what bronze itself holds with the ledger, for a run every week.
-            repair: True to bring only what `coverage` calls missing or wrong, what was quarantined before included.
-            dry_run: True for the plan alone: objects, bytes, requests and an estimate of time; remembers nothing.
-
-        Raises:
-            ConfigurationError: `catalog.uri` is not set: the ledger lives there.
-            ConnectError, AccessError: Source or lake cannot be used. Failed copies are in the report.
-        """
-        from lakehouse_sdk.jobs import CollectOptions, collect, plan_collection, plan_repair  # noqa: PLC0415
-
-        options = CollectOptions(cadence=cadence, incremental=incremental, audit=audit, dry_run=dry_run)
-        if repair:
-            discovery, options = plan_repair(discovery, settings=self.settings, options=options)
-        if dry_run:
-            return plan_collection(discovery, settings=self.settings, options=options, observer=self._observer)
-        return collect(discovery, settings=self.settings, options=options, observer=self._observer)
-
-    def coverage(
-        self,
-        source: str = "binance",
-        *,
-        markets: Iterable[str],
-        data_types: Iterable[str],
-        symbols: Iterable[str] | None = None,
-        intervals: Iterable[str] | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        cadence: Cadence = "auto",
-    ) -> Coverage:
-        """What is in bronze of what should be there: a calendar of every series, compared with the ledger; asks no source.
-
-        Args:
-            source: Name of a connector.
-            markets: As in `discover`, as are the next three.
-            data_types: Data types.
-            symbols: Native symbols, None for all that the ledger knows.
-            intervals: Bar intervals, None for all.
-            start: First day of the calendar, aware; None: the first that the source publishes of each series.
-            end: End of the calendar, exclusive; None: the last.
-            cadence: Which archives count, as in `collect`.
-
-        Raises:
-            UsageError: No such connector, or it has no such market or data type.
-            ConfigurationError: `catalog.uri` is not set: the ledger lives there.
-        """
-        from lakehouse_sdk.jobs import measure_coverage  # noqa: PLC0415
-
-        query = _make_query(markets, data_types, symbols, intervals, start, end)
-        return measure_coverage(query, settings=self.settings, source=source, cadence=cadence)
-
-    def instruments(
-        self,
-        source: str = "binance",
-        *,
-        markets: Iterable[str],
-        data_type: str = "klines",
-        symbols: Iterable[str] | None = None,
-    ) -> Instruments:
-        """Every symbol that the source ever published, delisted ones included, with its first and last period.
-
-        Args:
-            source: Name of a connector.
-            markets: As in `discover`.
-            data_type: Whose archives tell when a symbol began and ended; of bars the longest daily ones are asked.
-            symbols: Native symbols or patterns, None for all.
-
-        Raises:
-            UsageError, ConnectError, AccessError, StorageError: As `discover`.
-        """
-        from lakehouse_sdk.jobs import list_instruments  # noqa: PLC0415
-
-        wanted = None if symbols is None else tuple(symbols)
-        return list_instruments(
-            tuple(markets), data_type, wanted, settings=self.settings, source=source, observer=self._observer
-        )
-
-    def build(self, collected: CollectReport, *, rebuild: bool = False) -> BuildReport:
-        """Turn collected archives into Iceberg tables: parse, validate, commit. Idempotent.
-
-        Args:
-            collected: From `collect`.
-            rebuild: True to read also archives whose rows the ledger knows to be in the tables.
-
-        Raises:
-            ConfigurationError: No catalogue is set, or the extra `tables` is not installed.
-            TableError: A commit lost its race too often.
-        """
-        from lakehouse_sdk.jobs import build_tables  # noqa: PLC0415
-
-        return build_tables(collected, settings=self.settings, rebuild=rebuild, observer=self._observer)
-
     @cached_property
     def catalog(self) -> TableCatalog:
         """The Iceberg catalogue of this lakehouse."""
@@ -470,71 +295,3 @@ class Lakehouse:
             NotFoundError: No such table; lists those that exist.
         """
         return self.catalog.table(name)
-
-
-def _make_query(
-    markets: Iterable[str],
-    data_types: Iterable[str],
-    symbols: Iterable[str] | None,
-    intervals: Iterable[str] | None,
-    start: datetime | None,
-    end: datetime | None,
-) -> ArchiveQuery:
-    """The query of any iterables."""
-    from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415 (the stages load when they are used)
-
-    return ArchiveQuery(
-        tuple(markets),
-        tuple(data_types),
-        symbols=None if symbols is None else tuple(symbols),
-        intervals=None if intervals is None else tuple(intervals),
-        start=start,
-        end=end,
-    )
-
-
-def connect(*, config_file: Path | str | None = None, observer: Observer = ignore_events, **settings: Any) -> Lakehouse:
-    """Connect to a lakehouse; without arguments to the one that the settings name or that `lakehouse up` left running.
-
-    Nothing is contacted yet: the first request says when the server cannot be reached.
-
-    Args:
-        config_file: A settings file, instead of searching for `lakehouse.toml`.
-        observer: Told of every event; `lakehouse_sdk.notebook.progress()` shows them.
-        **settings: Groups of settings, for example `storage={"endpoint_url": …}`; they win over every other source.
-
-    Raises:
-        ConfigurationError: A setting is invalid; names it and where it was set.
-    """
-    file = None if config_file is None else Path(config_file)
-    return Lakehouse(load_settings(config_file=file, **settings), observer=observer)
-
-
-def local(
-    path: Path | str | None = None, *, prefect: bool = False, observer: Observer = ignore_events, **settings: Any
-) -> Lakehouse:
-    """Start a lakehouse on this machine: MinIO on a free port of 127.0.0.1 and a SQLite catalogue.
-
-    It lives as long as this process or until `close()`, with or without `with`, also when the process is killed.
-
-    Args:
-        path: Folder that keeps the data; None for a temporary one that goes with the lakehouse.
-        prefect: Also start a Prefect server (about ten seconds); `settings.prefect.api_url` is its address.
-        observer: As in `connect`.
-        **settings: As in `connect`, except where the server decides: `storage`, `catalog` and `prefect`.
-
-    Raises:
-        ServerError: A server did not start; the message ends in the tail of its log.
-        NotFoundError: MinIO is not there and cannot be built; says what is missing.
-    """
-    from lakehouse_sdk.servers import LocalServers  # noqa: PLC0415
-
-    folder, minio_path = None if path is None else Path(path), load_settings(**settings).servers.minio_path
-    servers = LocalServers(folder, prefect=prefect, minio_path=minio_path, observer=observer)
-    stack: LocalStack = servers.start()
-    try:
-        loaded = load_settings(**{**settings, **stack.to_settings()})
-    except BaseException:
-        servers.stop()
-        raise
-    return Lakehouse(loaded, observer=observer, servers=servers)
