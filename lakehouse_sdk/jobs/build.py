@@ -79,12 +79,14 @@ class BuildReport:
         commit: What was committed to which table.
         seconds: Wall time.
         unchanged: Archives whose very bytes an earlier build put into the tables; they were not read again.
+        without_format: Archives of types that no table takes; they stay in bronze as they are.
     """
 
     files: tuple[BuiltFile, ...]
     commit: CommitReport
     seconds: float
     unchanged: int = 0
+    without_format: int = 0
 
     def rows_by_table(self) -> dict[str, RowCounts]:
         """Rows of the archives that belong to each data table."""
@@ -108,10 +110,11 @@ class BuildReport:
         """One line for a person."""
         rows = self.rows
         unchanged = f", {format_count(self.unchanged)} more unchanged" if self.unchanged else ""
+        left = f", {format_count(self.without_format)} without a table format" if self.without_format else ""
         return (
             f"{format_count(len(self.files))} archives ({len(self.defective)} unreadable): {format_count(rows.rows_in)} rows ="
             f" {format_count(rows.accepted)} accepted + {format_count(rows.duplicate)} duplicate +"
-            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new{unchanged}"
+            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new{unchanged}{left}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,6 +124,7 @@ class BuildReport:
             "tables": {name: asdict(rows) for name, rows in self.rows_by_table().items()},
             "files": [asdict(file) for file in self.files],
             "unchanged": self.unchanged,
+            "without_format": self.without_format,
             "commit": self.commit.to_dict(),
             "seconds": self.seconds,
         }
@@ -129,6 +133,8 @@ class BuildReport:
         rows = [{"table": name, **asdict(counts)} for name, counts in self.rows_by_table().items()]
         archives = format_count(len(self.files))
         facts = {"archives": archives, "unreadable": len(self.defective), "unchanged": format_count(self.unchanged)}
+        if self.without_format:
+            facts["without a table format"] = format_count(self.without_format)
         return html_card("Built tables", facts, html_table(rows))
 
 
@@ -137,7 +143,8 @@ def build_tables(
 ) -> BuildReport:
     """Build tables from the archives that a collection left in bronze; idempotent by archive key and SHA-256.
 
-    The ledger learns what became of each, and `bronze.ledger` all of its changes so far.
+    The ledger learns what became of each, and `bronze.ledger` all of its changes so far. Archives of types that have no table
+    format are left alone.
 
     Args:
         collected: From `collect`.
@@ -154,7 +161,8 @@ def build_tables(
     from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     started = time.perf_counter()
-    items = sorted((item for item in collected.in_bronze if rebuild or not item.published), key=_build_order)
+    buildable = [item for item in collected.in_bronze if _has_format(item)]
+    items = sorted((item for item in buildable if rebuild or not item.published), key=_build_order)
     files: list[BuiltFile] = []
     with (
         open_ledger(settings) as ledger,
@@ -179,7 +187,8 @@ def build_tables(
             catalog.note_terms({file.table for file in files if file.rows.accepted}, collected.source, collected.terms_url)
         publish_ledger(ledger, catalog)
     seconds = time.perf_counter() - started
-    report = BuildReport(tuple(files), commit, seconds, len(collected.in_bronze) - len(items))
+    without_format = len(collected.in_bronze) - len(buildable)
+    report = BuildReport(tuple(files), commit, seconds, len(buildable) - len(items), without_format)
     observer(StageFinished("commit", seconds, report.summary, ok=not report.defective))
     return report
 
@@ -253,6 +262,12 @@ def _counted(batches: Iterator[CheckedBatch], total: int, files: list[BuiltFile]
     summary = f"{format_count(rows.rows_in)} rows, {format_count(rows.quarantined)} quarantined, {failed} archives unreadable"
     observer(StageFinished("parse", time.perf_counter() - started, summary, ok=not failed))
     observer(StageStarted("commit", f"{format_count(rows.accepted)} rows"))
+
+
+def _has_format(item: CollectedArchive) -> bool:
+    from lakehouse_sdk.tables import find_format  # noqa: PLC0415 (loads Iceberg and Arrow)
+
+    return find_format(item.archive.source, item.archive.market, item.archive.data_type) is not None
 
 
 def _build_order(item: CollectedArchive) -> tuple[Any, ...]:

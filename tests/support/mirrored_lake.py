@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import s3fs
 from pyiceberg.catalog.sql import SqlCatalog
@@ -52,27 +53,25 @@ def sha256_by_key(profile: S3Profile, bucket: str, prefix: str = "") -> dict[str
     return {key.removeprefix(root): hashlib.sha256(content).hexdigest() for key, content in contents.items()}
 
 
-def rows_by_archive(settings: Settings, table: str = "silver.klines") -> Counter[str]:
-    """Rows of a table by source key, counted by pyiceberg alone."""
+def read_table(settings: Settings, table: str, *columns: str) -> list[tuple[Any, ...]]:
+    """Rows of a table as pyiceberg alone reads them; none where there is no such table."""
     catalog = SqlCatalog(
         settings.catalog.name, uri=settings.catalog.uri or "", **settings.storage.to_pyiceberg(), warehouse="s3://unused"
     )
     try:
         if not catalog.table_exists(table):
-            return Counter()
-        rows = catalog.load_table(table).scan(selected_fields=("_source_key",)).to_arrow()
-        return Counter(rows["_source_key"].to_pylist())
+            return []
+        rows = catalog.load_table(table).scan(selected_fields=columns).to_arrow()
+        return list(zip(*(rows[column].to_pylist() for column in columns), strict=True))
     finally:
         catalog.close()
+
+
+def rows_by_archive(settings: Settings, table: str = "silver.klines") -> Counter[str]:
+    """Rows of a table by source key."""
+    return Counter(key for (key,) in read_table(settings, table, "_source_key"))
 
 
 def ledger_events(settings: Settings) -> list[tuple[str, int]]:
-    """Ledger and number of each row of `bronze.ledger`, read by pyiceberg alone."""
-    catalog = SqlCatalog(
-        settings.catalog.name, uri=settings.catalog.uri or "", **settings.storage.to_pyiceberg(), warehouse="s3://unused"
-    )
-    try:
-        rows = catalog.load_table("bronze.ledger").scan(selected_fields=("ledger_id", "event_id")).to_arrow()
-        return list(zip(rows["ledger_id"].to_pylist(), rows["event_id"].to_pylist(), strict=True))
-    finally:
-        catalog.close()
+    """Ledger and number of each row of `bronze.ledger`."""
+    return [(ledger_id, number) for ledger_id, number in read_table(settings, "bronze.ledger", "ledger_id", "event_id")]

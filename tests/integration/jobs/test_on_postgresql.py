@@ -91,9 +91,7 @@ lake.build(report)
 """
 
 
-def test_two_processes_collect_and_build_the_same_at_once(
-    on_postgresql: Settings, truth: MirrorTruth, tmp_path: Path
-) -> None:
+def test_two_processes_collect_and_build_the_same_at_once(on_postgresql: Settings, truth: MirrorTruth, tmp_path: Path) -> None:
     """Nothing is lost, nothing doubled, and neither of them fails."""
     config = write_settings(on_postgresql, tmp_path / "lakehouse.toml")
     command = [sys.executable, "-c", _WORKER, str(config)]
