@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from postgres import PostgresServer
 
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.servers import MinioServer
@@ -67,6 +68,19 @@ def settings(minio: MinioServer, bucket: str, tmp_path: Path) -> Settings:
         lake={"bucket": bucket},
         catalog={"uri": f"sqlite:///{tmp_path}/catalog.db"},
     )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, one for each test worker that asks for it."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_uri(postgres: PostgresServer) -> str:
+    """The address of a new, empty database on it."""
+    return postgres.make_database()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lakehouse_sdk.archives.model import ArchiveObject, Checksum
 from lakehouse_sdk.archives.protocol import SourceConnector
-from lakehouse_sdk.errors import ConnectError, IntegrityError, LakehouseError
+from lakehouse_sdk.errors import ConnectError, IntegrityError, LakehouseError, StorageError
 from lakehouse_sdk.parallel import map_ordered
 
 ChecksumOutcome = Checksum | LakehouseError | None
@@ -48,7 +48,7 @@ def fetch_checksums(
 ) -> Iterator[tuple[ArchiveObject, ChecksumOutcome]]:
     """The published checksums of many archives, as many at once as the source bears, lazily, in the order given.
 
-    An error that concerns one archive is its outcome; the rest goes on.
+    An error that concerns one archive is its outcome, whatever a connector raises; the rest goes on.
 
     Raises:
         ConnectError: The source no longer answers.
@@ -62,6 +62,8 @@ def fetch_checksums(
             raise
         except LakehouseError as error:
             return archive, error
+        except Exception as error:  # noqa: BLE001 (a connector is anybody's code)
+            return archive, StorageError(f"The connector {connector.name!r} broke: {type(error).__name__}: {error}")
 
     with ThreadPoolExecutor(workers, "checksums") as pool:
         yield from map_ordered(pool, fetch, archives, window=4 * workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from lakehouse_sdk.archives.ledger import (
 )
 from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Frequency, Series
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.config.database import first_line, parse_database_uri
+from lakehouse_sdk.config.database import first_line, parse_database_uri, refuse_database
 from lakehouse_sdk.errors import ConfigurationError, StorageError
 
 _KEYS_AT_ONCE = 1000
@@ -36,12 +37,19 @@ _KEYS_AT_ONCE = 1000
 _PAGE_ROWS = 5000
 """Rows of one short read: a long one would keep SQLite's writers out."""
 
+_WRITERS_LOCK = 7_309_940_817
+"""Number of the lock that PostgreSQL's writers take one after the other; any number, as long as all take the same."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""PostgreSQL takes no NUL in a text, and no database half of a surrogate pair."""
 _Item = TypeVar("_Item")
 _metadata = sa.MetaData()
+# Ordered by bytes, as SQLite and the sources do, whatever the language of the database.
+_TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 
 def _entry_columns() -> list[sa.Column[Any]]:
-    text, number = sa.Text, sa.BigInteger
+    text, number = _TEXT, sa.BigInteger
     return [
         sa.Column("source", text, nullable=False),
         sa.Column("market", text, nullable=False),
@@ -78,8 +86,8 @@ _EVENTS = sa.Table(
 _REVISIONS = sa.Table(
     "lakehouse_ledger_revisions",
     _metadata,
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("source", _TEXT, nullable=False),
+    sa.Column("key", _TEXT, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("etag", sa.Text, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
@@ -121,10 +129,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
         if not sa.inspect(engine).has_table(_IDENTITY.name):
             _create_tables(engine)
     except (SQLAlchemyError, ImportError) as error:
-        raise ConfigurationError(
-            f"The ledger in {uri.render_as_string()} cannot be opened: {first_line(error)}.",
-            hint="Check catalog.uri: the database must exist or be creatable, and its driver be installed.",
-        ) from error
+        raise refuse_database("The ledger", uri, error) from error
     return SqlLedger(engine)
 
 
@@ -177,6 +182,8 @@ class SqlLedger:
                 observed.append(Sighting(sighting.archive, _to_entry(row), sighting.change))
                 if sighting.change == "republished" and sighting.entry is not None:
                     replaced.append(_replaced_row(sighting.entry, now))
+            if not rows:  # another process saw them all meanwhile
+                return observed
             insert = self._insert(_LEDGER)
             changed = {name: insert.excluded[name] for name in _FIELDS if name not in {"source", "key"}}
             connection.execute(insert.on_conflict_do_update(index_elements=["source", "key"], set_=changed), rows)
@@ -200,7 +207,7 @@ class SqlLedger:
                 {
                     "at_key": change.key,
                     "to_state": change.state.value,
-                    "to_reason": change.reason,
+                    "to_reason": _storable(change.reason),
                     "to_published": change.published_sha256,
                     "to_sha256": change.sha256,
                     "only_in_bronze": int(change.state in IN_BRONZE and change.state is not LedgerState.PUBLISHED),
@@ -337,11 +344,13 @@ _RECORD = (
 
 def _connect(uri: sa.URL) -> Engine:
     engine = sa.create_engine(uri)
+    # A transaction that reads first and then writes decides on what others may just change. One that says at its beginning that
+    # it will write waits its turn; so none deadlocks, and events become visible in the order of their numbers.
     if engine.dialect.name == "sqlite":
-        # A transaction that reads first and then writes loses to another writer at once, without waiting; one that says at its
-        # beginning that it will write waits its turn.
         sa.event.listen(engine, "connect", _leave_transactions_to_us)
         sa.event.listen(engine, "begin", _begin)
+    else:
+        sa.event.listen(engine, "begin", _wait_for_other_writers)
     return engine
 
 
@@ -367,6 +376,11 @@ def _leave_transactions_to_us(connection: Any, _: object) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("lakehouse_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _wait_for_other_writers(connection: Connection) -> None:
+    if connection.get_execution_options().get("lakehouse_writes", False):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
 
 
 @contextmanager
@@ -479,6 +493,11 @@ def _narrow(select: sa.Select[Any], query: ArchiveQuery) -> sa.Select[Any]:
     if query.end is not None:
         select = select.where(columns.period_start < _seconds(query.end))
     return select
+
+
+def _storable(reason: str) -> str:
+    """What a server or a connector said, as any database takes it."""
+    return _UNSTORABLE.sub("\ufffd", reason)
 
 
 def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:

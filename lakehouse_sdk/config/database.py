@@ -45,6 +45,16 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().split("\n", 1)[0].rstrip(".")
 
 
+def refuse_database(what: str, uri: URL, error: Exception) -> ConfigurationError:
+    """Why `what` cannot be opened in this database, and the next step: another address, or a driver to install."""
+    hint = "Check catalog.uri: the database must exist or be creatable."
+    if isinstance(error, ImportError):
+        hint = "Install the database's driver."
+        if uri.get_backend_name() == "postgresql":
+            hint = "pip install 'lakehouse-sdk[postgres]', and let catalog.uri begin with postgresql+psycopg://."
+    return ConfigurationError(f"{what} in {uri.render_as_string()} cannot be opened: {first_line(error)}.", hint=hint)
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -44,23 +44,29 @@ def holds(info: ObjectInfo | None, archive: ArchiveObject) -> bool:
 def keep_replaced(client: S3Client, settings: Settings, ledger: Ledger, source: str, keys: Iterable[str]) -> int:
     """Move the bytes of replaced revisions aside before new ones take their keys; returns how many there were.
 
-    Inside the server, no byte passes here. Done again after a kill it does the rest: only the latest revision's bytes can still
-    be under the archive's own key.
+    Inside the server, no byte passes here. Done again after a kill it does the rest. The bytes under an archive's own key are
+    mostly those of the latest replaced revision, and those of an older one where that never came to bronze.
     """
     kept = 0
-    latest = {revision.key: revision for revision in ledger.revisions(source, keys)}
-    for revision in latest.values():
-        if revision.kept_key:
-            continue
-        target = revision_key(settings, revision)
-        origin = bronze_key(settings, source, revision.key)
+    waiting: dict[str, list[Revision]] = {}
+    for revision in ledger.revisions(source, keys):
+        if not revision.kept_key:
+            waiting.setdefault(revision.key, []).insert(0, revision)
+    for key, revisions in waiting.items():
+        origin = bronze_key(settings, source, key)
+        info = client.find_info(settings.lake.bucket, origin)
+        held = next((revision for revision in revisions if info is not None and _is_of(info, revision)), None)
+        if info is None or held is None:
+            continue  # the new bytes are there already, or others that nobody knows of
+        target = revision_key(settings, held)
         try:
-            info = client.get_info(settings.lake.bucket, origin)
-            if info.size_bytes != revision.size_bytes or compare_etags(info.etag, revision.etag) is False:
-                continue  # the new bytes are there already, or others that nobody knows of
             client.copy(settings.lake.bucket, origin, settings.lake.bucket, target, if_match=info.etag)
         except NotFoundError:
             continue
-        ledger.keep_revision(revision, target)
+        ledger.keep_revision(held, target)
         kept += 1
     return kept
+
+
+def _is_of(info: ObjectInfo, revision: Revision) -> bool:
+    return info.size_bytes == revision.size_bytes and compare_etags(info.etag, revision.etag) is not False

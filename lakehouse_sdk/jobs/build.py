@@ -83,6 +83,7 @@ class BuildReport:
         unchanged: Archives whose very bytes an earlier build put into the tables; they were not read again.
         reconciled: Monthly archives of which some days have archives of their own, and how far the two agree; the days' word
             stands.
+        without_format: Archives of types that no table takes; they stay in bronze as they are.
     """
 
     files: tuple[BuiltFile, ...]
@@ -90,6 +91,7 @@ class BuildReport:
     seconds: float
     unchanged: int = 0
     reconciled: tuple[Reconciliation, ...] = ()
+    without_format: int = 0
 
     def rows_by_table(self) -> dict[str, RowCounts]:
         """Rows of the archives that belong to each data table."""
@@ -113,10 +115,11 @@ class BuildReport:
         """One line for a person."""
         rows = self.rows
         unchanged = f", {format_count(self.unchanged)} more unchanged" if self.unchanged else ""
+        left = f", {format_count(self.without_format)} without a table format" if self.without_format else ""
         return (
             f"{format_count(len(self.files))} archives ({len(self.defective)} unreadable): {format_count(rows.rows_in)} rows ="
             f" {format_count(rows.accepted)} accepted + {format_count(rows.duplicate)} duplicate +"
-            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new{unchanged}"
+            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new{unchanged}{left}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,6 +130,7 @@ class BuildReport:
             "files": [asdict(file) for file in self.files],
             "unchanged": self.unchanged,
             "reconciled": [asdict(found) for found in self.reconciled],
+            "without_format": self.without_format,
             "commit": self.commit.to_dict(),
             "seconds": self.seconds,
         }
@@ -135,6 +139,8 @@ class BuildReport:
         rows = [{"table": name, **asdict(counts)} for name, counts in self.rows_by_table().items()]
         archives = format_count(len(self.files))
         facts = {"archives": archives, "unreadable": len(self.defective), "unchanged": format_count(self.unchanged)}
+        if self.without_format:
+            facts["without a table format"] = format_count(self.without_format)
         return html_card("Built tables", facts, html_table(rows))
 
 
@@ -143,7 +149,8 @@ def build_tables(
 ) -> BuildReport:
     """Build tables from the archives that a collection left in bronze; idempotent by archive key and SHA-256.
 
-    The ledger learns what became of each, and `bronze.ledger` all of its changes so far.
+    The ledger learns what became of each, and `bronze.ledger` all of its changes so far. Archives of types that have no table
+    format are left alone.
 
     Args:
         collected: From `collect`.
@@ -160,7 +167,8 @@ def build_tables(
     from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     started = time.perf_counter()
-    items = sorted((item for item in collected.in_bronze if rebuild or not item.published), key=_build_order)
+    buildable = [item for item in collected.in_bronze if _has_format(item)]
+    items = sorted((item for item in buildable if rebuild or not item.published), key=_build_order)
     with (
         open_ledger(settings) as ledger,
         open_catalog(settings) as catalog,
@@ -168,12 +176,13 @@ def build_tables(
         ThreadPoolExecutor(_READERS, "build") as pool,
     ):
         builder = _Builder(collected.source, settings, ledger, catalog, client, pool, observer)
-        report = builder.build(items, started=started, unchanged=len(collected.in_bronze) - len(items))
+        report = builder.build(items, started=started, unchanged=len(buildable) - len(items))
         if collected.terms_url:
             catalog.note_terms(
                 {file.table for file in report.files if file.rows.accepted}, collected.source, collected.terms_url
             )
         publish_ledger(ledger, catalog)
+    report = replace(report, without_format=len(collected.in_bronze) - len(buildable))
     observer(StageFinished("commit", report.seconds, report.summary, ok=not report.defective))
     return report
 
@@ -332,6 +341,12 @@ def _to_archive(entry: LedgerEntry) -> ArchiveObject:
     """An archive of bronze as the ledger knows it."""
     names = {field.name for field in fields(ArchiveObject)} & {field.name for field in fields(LedgerEntry)}
     return ArchiveObject(**{name: getattr(entry, name) for name in names}, checksum_key=None)
+
+
+def _has_format(item: CollectedArchive) -> bool:
+    from lakehouse_sdk.tables import find_format  # noqa: PLC0415 (loads Iceberg and Arrow)
+
+    return find_format(item.archive.source, item.archive.market, item.archive.data_type) is not None
 
 
 def _build_order(item: CollectedArchive) -> tuple[Any, ...]:

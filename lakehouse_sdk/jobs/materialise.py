@@ -66,7 +66,7 @@ def make_archives(
         except LakehouseError as error:
             return Made(item, LedgerState.FAILED, str(error))
         except Exception as error:  # noqa: BLE001 (a connector is anybody's code)
-            return Made(item, LedgerState.FAILED, f"the connector broke: {type(error).__name__}: {error}")
+            return Made(item, LedgerState.FAILED, f"the connector {connector.name!r} broke: {type(error).__name__}: {error}")
 
     with ThreadPoolExecutor(workers, "make") as pool:
         yield from map_ordered(pool, make, items, window=2 * workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
@@ -111,6 +112,8 @@ class _Planner:
         self._has_bronze = client.bucket_exists(settings.lake.bucket)
         self._planned: list[PlannedArchive] = []
         self._oddities: list[Oddity] = []
+        self._addresses: dict[str, Address] = {}
+        """Of the archives of one chunk that are to be copied."""
         self._refused = 0
         self._listed: set[str] = set()
 
@@ -123,7 +126,7 @@ class _Planner:
         started = time.perf_counter()
         self._observer(StageStarted("plan", self._source))
         target = S3Address(self._settings.lake.bucket, bronze_key(self._settings, self._source, ""))
-        origin = self._find_origin(first[0]) if first else None
+        origin = self._find_origin(first)
         transfer = TransferPlan(origin or target, target, self._rows(first, archives), settings=self._settings)
         plan = CollectionPlan(
             self._source,
@@ -186,8 +189,10 @@ class _Planner:
         decided = {sighting.archive.key: self._judge(sighting, there) for sighting in sightings}
         if self._options.dry_run:
             return list(decided.values())
+        broken = [item for item in decided.values() if item.task is Task.FAIL]
+        changes: list[LedgerChange | None] = [LedgerChange(i.archive.key, LedgerState.FAILED, i.reason) for i in broken]
         wanted = [item.archive for item in decided.values() if item.task in {Task.COPY, Task.MAKE, Task.ADOPT}]
-        changes = [self._note(decided, archive, found) for archive, found in fetch_checksums(self._connector, wanted)]
+        changes += [self._note(decided, archive, found) for archive, found in fetch_checksums(self._connector, wanted)]
         self._ledger.record(self._source, [change for change in changes if change is not None])
         return list(decided.values())
 
@@ -218,23 +223,34 @@ class _Planner:
 
     def _judge(self, sighting: Sighting, there: dict[str, ObjectInfo] | None) -> PlannedArchive:
         archive, entry = sighting.archive, sighting.entry
-        bring = Task.MAKE if self._connector.find_address(archive) is None else Task.COPY
         revision = 1 if entry is None else entry.revision + (self._options.dry_run and sighting.change == "republished")
         if self._is_adopted(sighting, there):
             return PlannedArchive(archive, Task.ADOPT, "in bronze, and not in the ledger", revision=revision)
         if entry is None or sighting.change in {"new", "republished"}:
             reason = "published anew" if sighting.change == "republished" else "new"
-            return PlannedArchive(archive, bring, reason, revision=revision)
+            return self._bring(archive, reason, revision)
         if entry.in_bronze:
             lost = self._options.audit and there is not None and not self._is_kept(archive, there.get(archive.key))
             if not lost:
                 published = entry.state is LedgerState.PUBLISHED
                 sha256 = entry.sha256 or entry.published_sha256
                 return PlannedArchive(archive, Task.KEEP, "in bronze", None, sha256, revision, published)
-            return PlannedArchive(archive, bring, "bronze does not hold it as it was collected", revision=revision)
+            return self._bring(archive, "bronze does not hold it as it was collected", revision)
         if entry.state is LedgerState.QUARANTINED and not self._options.retry:
             return PlannedArchive(archive, Task.REFUSE, entry.reason, sha256=entry.published_sha256, revision=revision)
-        return PlannedArchive(archive, bring, f"{entry.state.value} before", revision=revision)
+        return self._bring(archive, f"{entry.state.value} before", revision)
+
+    def _bring(self, archive: ArchiveObject, reason: str, revision: int) -> PlannedArchive:
+        try:
+            address = self._connector.find_address(archive)
+        except Exception as error:  # noqa: BLE001 (a connector is anybody's code, and this concerns one archive)
+            broken = f"the connector {self._source!r} broke: {type(error).__name__}: {error}"
+            self._refuse(archive, broken)
+            return PlannedArchive(archive, Task.FAIL, broken, revision=revision)
+        if address is None:
+            return PlannedArchive(archive, Task.MAKE, reason, revision=revision)
+        self._addresses[archive.key] = address
+        return PlannedArchive(archive, Task.COPY, reason, revision=revision)
 
     def _is_kept(self, archive: ArchiveObject, info: ObjectInfo | None) -> bool:
         return info is not None if archive.virtual else holds(info, archive)
@@ -251,21 +267,26 @@ class _Planner:
         reason = f"checksum-malformed: {found}" if contradicts else str(found)
         task, state = (Task.REFUSE, LedgerState.QUARANTINED) if contradicts else (Task.FAIL, LedgerState.FAILED)
         decided[archive.key] = PlannedArchive(archive, task, reason, revision=item.revision)
-        self._refused += 1
-        self._observer(ObjectFailed("plan", archive.key, reason))
+        self._refuse(archive, reason)
         return LedgerChange(archive.key, state, reason)
 
-    def _find_origin(self, archive: ArchiveObject) -> Address | None:
+    def _refuse(self, archive: ArchiveObject, reason: str) -> None:
+        self._refused += 1
+        self._observer(ObjectFailed("plan", archive.key, reason))
+
+    def _find_origin(self, archives: Sequence[ArchiveObject]) -> Address | None:
         """The end that `transfer` reads from, None where only the connector can; all archives of a source are in one place."""
-        address = self._connector.find_address(archive)
-        if isinstance(address, S3Address):
-            return S3Address(address.bucket, "", address.profile)
-        return None if address is None else LocalAddress(Path("/"))
+        for archive in archives:
+            with suppress(Exception):  # it is asked again for each archive, which then fails by itself
+                address = self._connector.find_address(archive)
+                if isinstance(address, S3Address):
+                    return S3Address(address.bucket, "", address.profile)
+                return None if address is None else LocalAddress(Path("/"))
+        return None
 
     def _row(self, item: PlannedArchive) -> PlannedObject:
-        archive, address = item.archive, self._connector.find_address(item.archive)
+        archive, address = item.archive, self._addresses.pop(item.archive.key)
         target = bronze_key(self._settings, self._source, archive.key)
-        assert address is not None  # noqa: S101 (its task is to be copied)
         sha256 = item.checksum.sha256 if item.checksum else None
         if isinstance(address, S3Address):
             return PlannedObject(

@@ -147,17 +147,18 @@ class S3Client(UploadRequests):
         if delimiter:
             query["delimiter"] = delimiter
         seen_tokens: set[str] = set()
-        first_of_last: object = None
+        seen_firsts: set[object] = set()
         while True:
             page = self._fetch_page(bucket, query, place)
             first = next(iter(page.objects or page.prefixes), None)
-            if page.next_token in seen_tokens or (first is not None and first == first_of_last):
+            if page.next_token in seen_tokens or first in seen_firsts:
                 raise StorageError(f"The listing of {place} repeats itself.", hint="The server does not page as S3 does.")
             yield page
             if not page.next_token:
                 return
             seen_tokens.add(page.next_token)
-            first_of_last = first
+            if first is not None:
+                seen_firsts.add(first)
             query["continuation-token"] = page.next_token
 
     def _fetch_page(self, bucket: str, query: Mapping[str, str], place: str) -> ListingPage:

@@ -16,10 +16,10 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from lakehouse_sdk.config.database import first_line, parse_database_uri
-from lakehouse_sdk.errors import ConfigurationError, NotFoundError
+from lakehouse_sdk.config.database import parse_database_uri, refuse_database
+from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
@@ -53,13 +53,10 @@ def open_catalog(settings: Settings) -> TableCatalog:
     try:
         try:
             catalog = SqlCatalog(settings.catalog.name, **properties)
-        except (OperationalError, IntegrityError):  # another process may just have created the SQL tables
+        except (OperationalError, IntegrityError, ProgrammingError):  # another process may just have created the SQL tables
             catalog = SqlCatalog(settings.catalog.name, **properties)
     except (SQLAlchemyError, ImportError) as error:
-        raise ConfigurationError(
-            f"The catalogue {uri.render_as_string()} cannot be opened: {first_line(error)}.",
-            hint="Check catalog.uri: the database must exist or be creatable, and its driver be installed.",
-        ) from error
+        raise refuse_database("The catalogue", uri, error) from error
     return TableCatalog(catalog, warehouse, settings)
 
 

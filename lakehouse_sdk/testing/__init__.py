@@ -2,8 +2,8 @@
 
 Belongs here: generated data, its publisher, the truth about what was published; what every connector promises, as tests; faults
 that a healthy server does not show; all of it independent of the code that it is there to test. Must not: real market data.
-Read `MirrorSpec` first, then `publish_mirror` and `MirrorTruth`; for a connector of your own `ConnectorSuite`; for an API
-`CoinbaseServer`; for faults `FaultProxy` and `MinioCluster`.
+Read `MirrorSpec` first, then `publish_mirror` and `MirrorTruth`; for every data type `publish_archives`; for a connector of
+your own `ConnectorSuite`; for an API `CoinbaseServer`; for faults `FaultProxy` and `MinioCluster`.
 
 ```python
 truth = publish_mirror(server.profile, "data.binance.vision", demo_mirror())
@@ -20,6 +20,9 @@ from lakehouse_sdk.testing.spec import Defect, DefectKind, MirrorSpec, day_range
 from lakehouse_sdk.testing.truth import ArchiveTruth, MirrorTruth, OddityTruth, TruthTotals
 
 if TYPE_CHECKING:
+    from lakehouse_sdk.testing.archives import ArchiveText as ArchiveText
+    from lakehouse_sdk.testing.archives import publish_archives as publish_archives
+    from lakehouse_sdk.testing.archives import sample_text as sample_text
     from lakehouse_sdk.testing.cluster import MinioCluster as MinioCluster
     from lakehouse_sdk.testing.coinbase import CoinbaseFault as CoinbaseFault
     from lakehouse_sdk.testing.coinbase import CoinbaseServer as CoinbaseServer
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.testing.proxy import FaultProxy as FaultProxy
 
 __all__ = [
+    "ArchiveText",
     "ArchiveTruth",
     "CoinbaseFault",
     "CoinbaseServer",
@@ -45,18 +49,23 @@ __all__ = [
     "day_range",
     "demo_mirror",
     "month_range",
+    "publish_archives",
     "publish_mirror",
+    "sample_text",
 ]
 
 
 _LATER = {
+    "ArchiveText": "archives",
     "CoinbaseFault": "coinbase",
     "CoinbaseServer": "coinbase",
     "ConnectorSuite": "connectors",
     "Fault": "proxy",
     "FaultProxy": "proxy",
     "MinioCluster": "cluster",
+    "publish_archives": "archives",
     "publish_mirror": "mirror",
+    "sample_text": "archives",
 }
 """What needs numpy, Arrow, pytest or the embedded servers loads when it is used."""
 

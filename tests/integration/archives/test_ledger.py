@@ -8,19 +8,22 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery
-from lakehouse_sdk.archives.ledger import CollectionRun, LedgerChange, LedgerState
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, sql_ledger
+from lakehouse_sdk.archives.ledger import CollectionRun, LedgerChange, LedgerState, Sighting
 from lakehouse_sdk.archives.sql_ledger import SqlLedger, open_ledger
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import ConfigurationError, StorageError
+from lakehouse_sdk.tables import open_catalog
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 KLINES = ArchiveQuery(("spot",), ("klines",))
@@ -38,9 +41,14 @@ def make(
     )  # fmt: skip
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(catalog={"uri": f"sqlite:///{tmp_path}/catalog.db"})
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    uri = f"sqlite:///{tmp_path}/catalog.db" if request.param == "sqlite" else request.getfixturevalue("postgres_uri")
+    return load_settings(catalog={"uri": uri})
+
+
+only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+only_postgresql = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
@@ -160,6 +168,7 @@ def test_the_last_run_that_copied_something(ledger: SqlLedger) -> None:
     assert ledger.last_run("binance") == CollectionRun("binance", T, 2.5, 10, 1000)
 
 
+@only_sqlite
 def test_nothing_new_writes_nothing(ledger: SqlLedger, settings: Settings) -> None:
     ledger.observe([make(day) for day in range(50)])
     database = (settings.catalog.uri or "").removeprefix("sqlite:///")
@@ -187,6 +196,98 @@ def test_writers_at_the_same_time_lose_nothing(settings: Settings) -> None:
         assert len(entries) == 800
         assert {entry.attempt for entry in entries} == {1}
         assert len(ledger.take_events(10_000)) == 4 * 200 * 2 + 10
+
+
+def test_a_look_that_another_process_outran_does_not_undo_what_that_wrote(
+    ledger: SqlLedger, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the comparison and the writing of one process another one sees, copies and verifies the same archive."""
+    archive = make(0)
+    compare, other, begun, seen = sql_ledger._compare, ThreadPoolExecutor(1), [], []
+
+    def outrun() -> None:
+        with open_ledger(settings) as mine:
+            mine.observe([archive])
+            mine.begin("binance", [archive.key])
+            mine.record("binance", [LedgerChange(archive.key, LedgerState.VERIFIED, sha256="a" * 64)])
+
+    def compare_and_lose_time(*args: Any) -> list[Sighting]:
+        sightings = compare(*args)
+        if args[0].get_execution_options().get("lakehouse_writes") and not begun:
+            begun.append(True)
+            seen.append(other.submit(outrun))
+            wait(seen, timeout=1)  # where writers wait for each other it cannot end before this one does
+        return sightings
+
+    monkeypatch.setattr(sql_ledger, "_compare", compare_and_lose_time)
+    ledger.observe([archive])
+    seen[0].result()
+    other.shutdown()
+    entry = ledger.find("binance", archive.key)
+    assert entry is not None
+    assert (entry.state, entry.attempt, entry.sha256) == (LedgerState.VERIFIED, 1, "a" * 64)
+    assert [event.entry.state for event in ledger.take_events(10)] == [LedgerState.DISCOVERED, LedgerState.VERIFIED]
+
+
+def test_two_processes_that_end_the_same_archives_in_another_order_do_not_hold_each_other_up(settings: Settings) -> None:
+    archives = [make(day) for day in range(400)]
+    with open_ledger(settings) as ledger:
+        ledger.observe(archives)
+
+    def end(step: int) -> None:
+        with open_ledger(settings) as mine:
+            for _ in range(10):
+                mine.record("binance", [LedgerChange(archive.key, LedgerState.VERIFIED) for archive in archives[::step]])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(end, (1, -1)))
+    with open_ledger(settings) as ledger:
+        assert len(ledger.take_events(100_000)) == 400 + 2 * 10 * 400
+
+
+def test_changes_that_are_written_while_others_are_taken_are_told_once(settings: Settings) -> None:
+    def write(worker: int) -> None:
+        with open_ledger(settings) as mine:
+            for start in range(0, 400, 10):
+                mine.observe([make(day, f"S{worker}") for day in range(start, start + 10)])
+
+    told: list[tuple[int, str]] = []
+    with open_ledger(settings) as ledger, ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write, worker) for worker in range(3)]
+        while True:
+            ended = all(writer.done() for writer in writers)
+            events = ledger.take_events(50)
+            told += [(event.event_id, event.entry.key) for event in events]
+            if events:
+                ledger.drop_events(events[-1].event_id)
+            elif ended:
+                break
+        for writer in writers:
+            writer.result()
+    assert len(told) == 3 * 400
+    assert len({key for _, key in told}) == 3 * 400
+    assert told == sorted(told)
+
+
+def test_what_a_server_or_a_connector_says_can_be_written_down(ledger: SqlLedger) -> None:
+    """A reason is text from outside: PostgreSQL takes no NUL in it, no database half of a surrogate pair."""
+    ledger.observe([make(0)])
+    ledger.record("binance", [LedgerChange(make(0).key, LedgerState.FAILED, "said \x00 and \ud800, 币安人生")])
+    entry = ledger.find("binance", make(0).key)
+    assert entry is not None
+    assert entry.reason == "said \ufffd and \ufffd, 币安人生"
+
+
+@only_postgresql
+def test_order_does_not_depend_on_the_language_of_the_database(ledger: SqlLedger, settings: Settings) -> None:
+    engine = sa.create_engine(settings.catalog.uri or "", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        columns = connection.exec_driver_sql(
+            "SELECT column_name, collation_name FROM information_schema.columns"
+            " WHERE table_name = 'lakehouse_ledger' AND data_type = 'text'"
+        ).all()
+    assert {name for name, _ in columns} >= {"symbol", "key"}
+    assert {collation for _, collation in columns} == {"C"}
 
 
 _WRITER = """
@@ -219,6 +320,21 @@ def test_a_writer_that_is_killed_leaves_whole_transactions(settings: Settings) -
 
 
 class TestBadAddresses:
+    @pytest.mark.parametrize("opened", [open_ledger, open_catalog])
+    def test_a_driver_that_is_not_installed_is_named_with_its_extra(self, opened: Callable[[Settings], object]) -> None:
+        uri = "postgresql+psycopg2://u:secret-of-mine@h/d"  # SQLAlchemy knows it, the extra brings another one
+        with pytest.raises(ConfigurationError, match=r"psycopg2.*pip install 'lakehouse-sdk\[postgres\]'") as caught:
+            opened(load_settings(catalog={"uri": uri}, storage={"access_key": "a", "secret_key": "b"}))
+        assert "postgresql+psycopg://" in str(caught.value)
+        assert "secret-of-mine" not in str(caught.value)
+
+    @pytest.mark.parametrize("opened", [open_ledger, open_catalog])
+    def test_a_postgresql_that_does_not_answer(self, opened: Callable[[Settings], object], tmp_path: Path) -> None:
+        uri = f"postgresql+psycopg://u:secret-of-mine@/d?host={tmp_path}"
+        with pytest.raises(ConfigurationError, match=r"cannot be opened: .*connection") as caught:
+            opened(load_settings(catalog={"uri": uri}, storage={"access_key": "a", "secret_key": "b"}))
+        assert "secret-of-mine" not in str(caught.value)
+
     @pytest.mark.parametrize(
         ("uri", "message"),
         [
@@ -238,6 +354,7 @@ class TestBadAddresses:
         with pytest.raises(ConfigurationError, match="file is not a database"):
             open_ledger(load_settings(catalog={"uri": f"sqlite:///{tmp_path}/catalog.db"}))
 
+    @only_sqlite
     def test_a_database_that_broke_meanwhile(self, ledger: SqlLedger, settings: Settings) -> None:
         Path((settings.catalog.uri or "").removeprefix("sqlite:///")).write_bytes(b"broken" * 1000)
         with pytest.raises(StorageError, match="ledger's database"):
@@ -245,6 +362,7 @@ class TestBadAddresses:
 
 
 @pytest.mark.slow
+@only_sqlite
 def test_at_a_million_archives_one_symbol_and_a_night_are_quick(settings: Settings) -> None:
     """The two figures are limits of the requirement with room for a slow machine; the measured ones are in the benchmarks."""
     with open_ledger(settings) as ledger:
