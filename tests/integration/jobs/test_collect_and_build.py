@@ -157,14 +157,14 @@ def test_events_tell_every_stage_once(lake: Lakehouse) -> None:
     """An observer sees each stage end, in the order of the flow."""
     events: list[Event] = []
     told = Lakehouse(lake.settings, observer=events.append)
-    collect_and_build(told)
+    collected, _ = collect_and_build(told)
     finished = [event.stage for event in events if isinstance(event, StageFinished)]
     assert finished == ["discover", "plan", "copy", "verify", "parse", "commit"]
     published = [event for event in events if isinstance(event, ObjectPublished)]
     (notice,) = [event for event in events if isinstance(event, Notice)]
     assert "terms" in notice.text
     assert {event.uri.partition("/bronze/binance/")[2] for event in published} == {
-        item.archive.key for item in told.collect(discover(told)).in_bronze
+        item.archive.key for item in collected.in_bronze
     }
 
 
