@@ -155,7 +155,7 @@ class TableCatalog:
             for batch in batches:
                 totals.add(batch)
                 if batch.defect is None:
-                    add(batch.table, batch.file, batch.accepted)
+                    add(batch.table, batch.scope, batch.accepted)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
             order = sorted(pending, key=lambda name: (name == QUALITY, name == QUARANTINE, name))
