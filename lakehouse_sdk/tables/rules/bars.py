@@ -84,9 +84,8 @@ def _halt(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
 
 
 def _price_jump(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    opened = pl.col("open").sort_by("open_time")
-    closed = pl.col("close").sort_by("open_time").shift(1)
-    return ((opened / closed - 1).abs() > _LARGEST_JUMP).fill_null(value=False)
+    jump = (pl.col("open") / pl.col("close").shift(1) - 1).abs()
+    return ((jump > _LARGEST_JUMP) & (pl.col("open_time").diff() > timedelta(0))).fill_null(value=False)
 
 
 _OHLC_ORDER = reject("ohlc-order", "low is at most, and high at least, open and close.", _OHLC, _ohlc_order)
@@ -133,7 +132,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             _quote_volume_range,
         ),
         flag("halt", "Fewer than 10 bars in a row are flat and without volume.", ("volume", "high", "low"), _halt),
-        flag("price-jump", "A bar opens within 10 % of the last close.", ("open", "close"), _price_jump),
+        flag("price-jump", "A bar opens within 10 % of the last close.", ("open_time", "open", "close"), _price_jump),
         ROW_ORDER,
     ),
     MARK_KLINES: (OUTSIDE_PERIOD, positive(*_OHLC), *_COMPUTED),

@@ -38,9 +38,8 @@ def _agg_id_gap(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
 
 
 def _trade_id_chain(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    first = pl.col("first_trade_id").sort_by("agg_trade_id")
-    last = pl.col("last_trade_id").sort_by("agg_trade_id").shift(1)
-    return (first != last + 1).fill_null(value=False)
+    following = pl.col("agg_trade_id").diff() == 1  # a gap between the aggregates is counted by itself
+    return (following & (pl.col("first_trade_id") != pl.col("last_trade_id").shift(1) + 1)).fill_null(value=False)
 
 
 def _trade_id_gap(spec: FormatSpec, _file: SourceFile) -> pl.Expr:
@@ -50,7 +49,8 @@ def _trade_id_gap(spec: FormatSpec, _file: SourceFile) -> pl.Expr:
 
 
 def _time_by_id(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    return (pl.col("trade_time").sort_by("trade_id").diff() < timedelta(0)).fill_null(value=False)
+    time, number = pl.col("trade_time").diff(), pl.col("trade_id").diff()
+    return (((time < timedelta(0)) & (number > 0)) | ((time > timedelta(0)) & (number < 0))).fill_null(value=False)
 
 
 def _quote_quantity(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
@@ -90,7 +90,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         not_negative(*_QUANTITIES, "quote_quantity"),
         _QUANTITY_POSITIVE,
         flag("trade-id-gap", "Trade ids follow each other without a gap.", ("trade_id",), _trade_id_gap),
-        flag("time-by-id", "A trade with a higher id is not earlier.", ("trade_id", "trade_time"), _time_by_id),
+        flag(
+            "time-by-id",
+            "Of neighbouring trades the one with the higher id is not earlier.",
+            ("trade_id", "trade_time"),
+            _time_by_id,
+        ),
         flag(
             "quote-quantity",
             "The quote quantity is price times quantity, but for rounding.",

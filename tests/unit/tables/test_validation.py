@@ -157,7 +157,7 @@ def test_flags_reject_nothing() -> None:
 
 def test_gaps_between_aggregate_ids_are_counted() -> None:
     batch = check_agg_trades([agg_trade(i) for i in (0, 1, 5, 6, 9)])
-    assert batch.flags == {"agg-id-gap": 2, "trade-id-chain": 2}
+    assert batch.flags == {"agg-id-gap": 2}
 
 
 @pytest.mark.parametrize(
