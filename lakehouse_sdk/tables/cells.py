@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from lakehouse_sdk.tables.formats import INSTANT_LIMIT, INSTANTS, Column, FormatSpec, Kind
+from lakehouse_sdk.tables.formats import INSTANT_LIMIT, Column, FormatSpec, Kind
 
 _INTEGER = r"^[+-]?\d+$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -77,8 +77,3 @@ def empty_rows(spec: FormatSpec, line: str) -> pl.DataFrame:
     """No rows, with the types of those that were read, instants as integers."""
     kinds = {column.name: column.kind for column in spec.columns}
     return pl.DataFrame(schema={line: pl.Int64, **{name: TYPES[kinds[name]] for name in spec.kept}})
-
-
-def is_instant(column: Column) -> bool:
-    """True where the column is a time once the whole file is read."""
-    return column.kind in INSTANTS

@@ -75,9 +75,6 @@ class Kind(StrEnum):
     """Published, without meaning; any content passes and is dropped."""
 
 
-INSTANTS = (Kind.INSTANT, Kind.TEXT_INSTANT, Kind.DATE)
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a file.

@@ -12,8 +12,13 @@ from typing import NamedTuple
 import pytest
 from table_samples import check, get_cell, neutral, source_file, spec_of, with_cell
 
-from lakehouse_sdk.tables import CheckedBatch, parse_archive
-from lakehouse_sdk.tables.formats import DATA_TABLES, FORMATS, Kind
+from lakehouse_sdk.archives.binance import layout as binance_layout
+from lakehouse_sdk.archives.coinbase import candles, trades
+from lakehouse_sdk.archives.coinbase import layout as coinbase_layout
+from lakehouse_sdk.archives.coinbase.content import encode_csv
+from lakehouse_sdk.archives.ftx import layout as ftx_layout
+from lakehouse_sdk.tables import CheckedBatch, get_format, parse_archive, validate
+from lakehouse_sdk.tables.formats import DATA_TABLES, FORMATS, Kind, find_format
 from lakehouse_sdk.tables.rules import RULES
 from lakehouse_sdk.tables.schemas import LAYOUTS
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, Sample, SampleType, make_sample
@@ -317,3 +322,37 @@ def test_spellings_of_a_text_time(text: str, microseconds: int | None) -> None:
         assert batch.rejects == {"number": 1}
     else:
         assert batch.accepted["trade_time"].to_pylist() == [sample.period_start + timedelta(microseconds=microseconds)]
+
+
+def test_every_published_data_type_of_binance_and_coinbase_has_a_format() -> None:
+    for source, datasets in (("binance", binance_layout.DATASETS), ("coinbase", coinbase_layout.DATASETS)):
+        for dataset in datasets:
+            assert find_format(source, dataset.market, dataset.data_type) is not None, dataset
+
+
+def test_every_form_of_an_ftx_mirror_has_its_columns() -> None:
+    """Quotes, books, tickers and liquidations are the vendor's own and have no table."""
+    for layout, content in (("native-json", "json"), ("ohlcv-csv", "csv")):
+        for dataset in ftx_layout.DATASETS[layout]:
+            spec = get_format("ftx", dataset.market, dataset.data_type).for_key(f"x{ftx_layout.SUFFIXES[layout]}")
+            assert spec.content == content
+    for market in ("spot", "perp", "future", "move"):
+        assert get_format("ftx", market, "trades").for_key(f"x{ftx_layout.SUFFIXES['tardis']}").content == "csv"
+
+
+def test_what_the_coinbase_connector_writes_is_what_is_read() -> None:
+    lines = {candles.HEADER: "1709251200000,1.5,2,1,1.75,3.25", trades.HEADER: "7,2024-03-01T00:00:01.5Z,1.5,2.25,sell"}
+    for type_ in SAMPLE_TYPES:
+        if type_.source == "coinbase":
+            sample = make_sample(type_, 1)
+            header = candles.HEADER if type_.data_type == "candles" else trades.HEADER
+            assert sample.header == header
+            data = encode_csv(header, [lines[header]])
+            rows = validate(parse_archive(data, source_file(sample, data))).accepted.to_pylist()
+            assert [row.get("volume", row.get("quantity")) for row in rows] == [3.25 if header == candles.HEADER else 2.25]
+
+
+def test_a_symbol_with_a_slash_is_that_of_the_file_name() -> None:
+    (type_,) = (t for t in SAMPLE_TYPES if (t.source, t.data_type, t.suffix) == ("ftx", "trades", ".csv.gz"))
+    sample = replace(make_sample(type_, 3), market="spot", symbol="BTC-USD")
+    assert check(sample, sample.text(line.replace("BTC-PERP", "BTC/USD") for line in sample.lines)).rows_accepted == 3
