@@ -24,6 +24,7 @@ from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
+from lakehouse_sdk.tables.evolution import evolve
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
@@ -152,7 +153,7 @@ class TableCatalog:
             for batch in batches:
                 totals.add(batch)
                 if batch.defect is None:
-                    add(batch.table, batch.file, batch.accepted, batch.withdraws)
+                    add(batch.table, batch.scope, batch.accepted, batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
             order = sorted(pending, key=lambda name: (name == QUALITY, name == QUARANTINE, name))
@@ -190,7 +191,7 @@ class TableCatalog:
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
-            return self._catalog.load_table(layout.name)
+            return evolve(self._catalog.load_table(layout.name), layout)
         with S3Client(self._settings.storage) as client:
             client.ensure_bucket(self._settings.lake.bucket)
         namespace, _, name = layout.name.partition(".")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import polars as pl
 import pyarrow as pa
 
-from lakehouse_sdk.tables.formats import AGG_TRADES, FormatSpec
+from lakehouse_sdk.tables.formats import AGG_TRADES, KLINES, TRADES, FormatSpec
 from lakehouse_sdk.tables.parse import LINE
+from lakehouse_sdk.tables.rules import INTERVALS
 from lakehouse_sdk.tables.source import SourceFile
 
 SIDES = ("buy", "sell")
+
+_Columns = dict[str, pa.Array | pa.ChunkedArray]
 
 
 def enrich(rows: pl.DataFrame, spec: FormatSpec, file: SourceFile) -> pa.Table:
@@ -19,18 +23,21 @@ def enrich(rows: pl.DataFrame, spec: FormatSpec, file: SourceFile) -> pa.Table:
 
     Text columns are dictionary arrays: within an archive nearly all of them repeat one value.
     """
-    table = rows.drop(LINE).to_arrow()
-    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+    table = rows.drop(
+        LINE, *(column.name for column in spec.columns if not column.is_stored and column.name in rows)
+    ).to_arrow()
+    columns: _Columns = {
         "source": _repeat(file.source, rows.height),
         "market": _repeat(file.market, rows.height),
         "symbol": _repeat(file.symbol, rows.height),
     }
     if file.interval is not None:
         columns["interval"] = _repeat(file.interval, rows.height)
-    columns |= {name: table[name] for name in table.column_names}
+    columns |= {field.name: _as_stored(table[field.name], field.type) for field in table.schema}
+    columns |= {name: pa.repeat(pa.scalar(value, pa.int64()), rows.height) for name, value in spec.constants}
     derive = _DERIVED.get(spec.table)
     if derive is not None:
-        columns |= derive(rows)
+        columns |= derive(rows, file)
     columns["_source_key"] = _repeat(file.key, rows.height)
     columns["_source_sha256"] = _repeat(file.sha256, rows.height)
     return pa.table(columns)
@@ -41,13 +48,31 @@ def _repeat(value: str, count: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.string()))
 
 
-def _derive_agg_trades(rows: pl.DataFrame) -> dict[str, pa.Array]:
-    # The buyer was the maker: so the taker, who decides the side of a trade, sold.
-    side = rows["is_buyer_maker"].cast(pl.Int32).to_arrow()
-    return {
-        "side": pa.DictionaryArray.from_arrays(side, pa.array(SIDES, pa.string())),
-        "notional": (rows["price"] * rows["quantity"]).to_arrow(),
-    }
+def _as_stored(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    is_text = pa.types.is_large_string(type_) or pa.types.is_string_view(type_) or pa.types.is_string(type_)
+    return column.cast(pa.string()).dictionary_encode() if is_text else column
 
 
-_DERIVED: dict[str, Callable[[pl.DataFrame], dict[str, pa.Array]]] = {AGG_TRADES: _derive_agg_trades}
+def _derive_trades(rows: pl.DataFrame, _file: SourceFile) -> _Columns:
+    columns: _Columns = {}
+    if "is_buyer_maker" in rows:
+        # The buyer was the maker: so the taker, who decides the side of a trade, sold.
+        side = rows["is_buyer_maker"].cast(pl.Int32).to_arrow()
+        columns["side"] = pa.DictionaryArray.from_arrays(side, pa.array(SIDES, pa.string()))
+    if "quantity" in rows:
+        columns["notional"] = (rows["price"] * rows["quantity"]).to_arrow()
+    return columns
+
+
+def _derive_bars(rows: pl.DataFrame, file: SourceFile) -> _Columns:
+    if "close_time" in rows:
+        return {}
+    length = INTERVALS.get(file.interval or "", timedelta(milliseconds=1))
+    return {"close_time": (rows["open_time"] + (length - timedelta(milliseconds=1))).to_arrow()}
+
+
+_DERIVED: dict[str, Callable[[pl.DataFrame, SourceFile], _Columns]] = {
+    AGG_TRADES: _derive_trades,
+    KLINES: _derive_bars,
+    TRADES: _derive_trades,
+}

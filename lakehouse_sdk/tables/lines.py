@@ -1,4 +1,4 @@
-"""The line-exact reading of a CSV: slower, and it names every line that is not a row and says why."""
+"""The line-exact reading of a file: slower, and it names every line that is not a row and says why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from lakehouse_sdk.tables.formats import INSTANT_LIMIT, Column, FormatSpec, Kind
+from lakehouse_sdk.tables.cells import read_cell
+from lakehouse_sdk.tables.formats import Column, FormatSpec, Kind
+from lakehouse_sdk.tables.objects import split_objects
 
 REJECTED_SCHEMA: dict[str, type[pl.DataType]] = {"line": pl.Int64, "rule": pl.String, "value": pl.String, "text": pl.String}
 """Line number (the first of the file is 1), rule id, offending value, the line itself."""
@@ -14,35 +16,32 @@ REJECTED_SCHEMA: dict[str, type[pl.DataType]] = {"line": pl.Int64, "rule": pl.St
 TEXT_LIMIT = 1000
 """Characters that are kept of a rejected line; the whole is in bronze."""
 
-_INTEGER = r"^[+-]?\d+$"
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-
 
 def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read every line by itself.
 
     Returns:
         The well-formed rows (`_line` and `spec.kept`, instants as integers) and the rejected ones (`REJECTED_SCHEMA`):
-        `column-count` where a line has more or fewer fields than the format, `number` where a field is not of its type.
+        `column-count` where a line does not have the fields of the format, `number` where a field is not of its type.
     """
     lines = _split(body, first_line)
-    count = pl.col("_text").str.count_matches(",", literal=True) + 1
-    fits = count == len(spec.columns)
-    misfits = lines.filter(~fits).select(
-        pl.col("_line").alias("line"),
-        pl.lit("column-count").alias("rule"),
-        pl.format("{} fields", count).alias("value"),
-        pl.col("_text").str.head(TEXT_LIMIT).alias("text"),
+    split = split_objects if spec.content == "json" else _split_fields
+    rows, misfits = split(lines, spec)
+    rows = rows.with_columns(
+        read_cell(column, pl.col(f"_raw_{column.name}")) for column in spec.columns if column.kind is not Kind.IGNORED
     )
-    rows = lines.filter(fits).with_columns(
-        pl.col("_text").str.split_exact(",", len(spec.columns) - 1).struct.rename_fields(_raw_names(spec)).alias("_fields")
-    )
-    rows = rows.unnest("_fields").with_columns(_typed(column) for column in spec.columns if column.kind is not Kind.IGNORED)
-    broken = pl.any_horizontal(pl.col(name).is_null() for name in spec.kept)
+    kept = [column for column in spec.columns if column.kind is not Kind.IGNORED]
+    broken = pl.any_horizontal(_is_broken(column) for column in kept)
     unreadable = rows.filter(broken).select(
         pl.col("_line").alias("line"),
         pl.lit("number").alias("rule"),
-        pl.coalesce(_shown(name) for name in spec.kept).str.head(200).alias("value"),
+        pl.coalesce(_shown(column) for column in kept).str.head(200).alias("value"),
+        pl.col("_text").str.head(TEXT_LIMIT).alias("text"),
+    )
+    misfits = misfits.select(
+        pl.col("_line").alias("line"),
+        pl.lit("column-count").alias("rule"),
+        "value",
         pl.col("_text").str.head(TEXT_LIMIT).alias("text"),
     )
     rejected = pl.concat([misfits, unreadable]).sort("line")
@@ -70,27 +69,22 @@ def _split(body: bytes, first_line: int) -> pl.DataFrame:
     return frame.with_columns(pl.col("_text").str.strip_suffix("\r")).filter(pl.col("_text").str.strip_chars() != "")
 
 
-def _raw_names(spec: FormatSpec) -> list[str]:
-    return [f"_raw_{column.name}" for column in spec.columns]
+def _split_fields(lines: pl.DataFrame, spec: FormatSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Lines with one text column for each field, and those with more or fewer fields."""
+    count = pl.col("_text").str.count_matches(",", literal=True) + 1
+    fits = count == len(spec.columns)
+    names = [f"_raw_{column.name}" for column in spec.columns]
+    fields = pl.col("_text").str.split_exact(",", len(spec.columns) - 1).struct.rename_fields(names).alias("_fields")
+    misfits = lines.filter(~fits).with_columns(pl.format("{} fields", count).alias("value"))
+    return lines.filter(fits).with_columns(fields).unnest("_fields"), misfits
 
 
-def _typed(column: Column) -> pl.Expr:
-    """The field in its type, null where it is not of it."""
-    text = pl.col(f"_raw_{column.name}").str.strip_chars()
-    if column.kind is Kind.BOOLEAN:
-        lower = text.str.to_lowercase()
-        value = pl.when(lower == "true").then(pl.lit(value=True)).when(lower == "false").then(pl.lit(value=False))
-        return value.alias(column.name)
-    if column.kind is Kind.FLOAT:
-        number = text.cast(pl.Float64, strict=False)
-        return pl.when(text.str.contains(_NUMBER) & number.is_finite()).then(number).alias(column.name)
-    number = text.cast(pl.Int64, strict=False)
-    valid = text.str.contains(_INTEGER)
-    if column.kind is Kind.INSTANT:
-        valid &= number.is_between(0, INSTANT_LIMIT, closed="left")
-    return pl.when(valid).then(number).alias(column.name)
+def _is_broken(column: Column) -> pl.Expr:
+    """True where the field is not of its kind; an empty one is, where the format says so."""
+    missing = pl.col(column.name).is_null()
+    return missing & (pl.col(f"_raw_{column.name}").str.strip_chars() != "") if column.optional else missing
 
 
-def _shown(name: str) -> pl.Expr:
-    """`name=text` where the field is not of its type, else null."""
-    return pl.when(pl.col(name).is_null()).then(pl.format(f"{name}={{}}", pl.col(f"_raw_{name}")))
+def _shown(column: Column) -> pl.Expr:
+    """`name=text` where the field is not of its kind, else null."""
+    return pl.when(_is_broken(column)).then(pl.format(f"{column.name}={{}}", pl.col(f"_raw_{column.name}")))

@@ -14,9 +14,11 @@ from typing import cast
 import polars as pl
 
 from lakehouse_sdk.errors import IntegrityError
+from lakehouse_sdk.tables.cells import empty_rows, read_cell
 from lakehouse_sdk.tables.container import ArchiveDefect, unpack
-from lakehouse_sdk.tables.formats import INSTANT_LIMIT, MICROSECONDS_FROM, FormatSpec, Kind, get_format
+from lakehouse_sdk.tables.formats import INSTANT_LIMIT, MICROSECONDS_FROM, MILLISECONDS_FROM, FormatSpec, Kind, get_format
 from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, read_lines
+from lakehouse_sdk.tables.objects import find_unknown_keys, key_of, read_objects
 from lakehouse_sdk.tables.source import SourceFile
 
 LINE = "_line"
@@ -31,10 +33,12 @@ _BOM = b"\xef\xbb\xbf"
 _READ_AS: dict[Kind, type[pl.DataType]] = {
     Kind.INTEGER: pl.Int64,
     Kind.INSTANT: pl.Int64,
+    Kind.HOUR: pl.Int64,
     Kind.FLOAT: pl.Float64,
-    Kind.BOOLEAN: pl.String,
-    Kind.IGNORED: pl.String,
 }
+"""Kinds that polars reads as numbers itself; the others come as text."""
+_AS_TEXT = (Kind.TEXT_INSTANT, Kind.DATE, Kind.TEXT, Kind.SIDE)
+_UNITS = {"s": (0, MILLISECONDS_FROM), "ms": (MILLISECONDS_FROM, MICROSECONDS_FROM), "us": (MICROSECONDS_FROM, INSTANT_LIMIT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,13 @@ class ParsedArchive:
     Attributes:
         file: The archive.
         spec: Its format.
-        rows: Well-formed rows in the order of the file: `_line`, then `spec.kept`, without nulls; instants are UTC with
-            microseconds.
+        rows: Well-formed rows in the order of the file: `_line`, then `spec.kept`, without nulls but in the columns of
+            `spec.optional`; instants are UTC with microseconds.
         rejected: Rows that are no rows of the format: `line`, `rule`, `value`, `text`.
         has_header: True where the CSV begins with the column names.
-        time_unit: `ms`, `us` or `mixed`, as written for `spec.row_time`; None without rows.
+        time_unit: `s`, `ms`, `us`, `mixed` or `text`, as written for `spec.row_time`; None without rows.
         defect: Why nothing could be read at all; then there are no rows.
-        body: The CSV from its first data line on.
+        body: The file from its first data line on.
         first_line: Number of that line.
     """
 
@@ -84,29 +88,29 @@ def parse_archive(data: bytes, file: SourceFile) -> ParsedArchive:
         UsageError: No format is known for this source, market and data type.
         IntegrityError: `data` does not have `file.sha256`, so the rows would carry a false lineage.
     """
-    spec = get_format(file.source, file.market, file.data_type)
+    spec = get_format(file.source, file.market, file.data_type).for_key(file.key)
     actual = hashlib.sha256(data).hexdigest()
     if actual != file.sha256:
         raise IntegrityError(f"{file.key} was to have SHA-256 {file.sha256} and has {actual}.", hint="Collect it again.")
-    csv = unpack(data, file.stem)
-    if isinstance(csv, ArchiveDefect):
-        return ParsedArchive(file, spec, _no_rows(spec), defect=csv)
-    return _parse_csv(csv, file, spec)
+    text = unpack(data, file.stem, file.container)
+    if isinstance(text, ArchiveDefect):
+        return ParsedArchive(file, spec, _no_rows(spec), defect=text)
+    return _parse_text(text, file, spec)
 
 
-def _parse_csv(csv: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
-    start, first_line = _skip_blank(csv)
-    end = csv.find(b"\n", start)
-    head = csv[start:] if end < 0 else csv[start:end]
-    has_header = _is_header(head, spec)
+def _parse_text(text: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
+    start, first_line = _skip_blank(text)
+    end = text.find(b"\n", start)
+    head = text[start:] if end < 0 else text[start:end]
+    has_header = spec.content == "csv" and _is_header(head, spec)
+    unknown = _find_unknown_columns(head, spec) if has_header or spec.content == "json" else None
+    if unknown is not None:
+        return ParsedArchive(file, spec, _no_rows(spec), has_header=has_header, defect=unknown)
     if has_header:
-        unknown = _find_unknown_columns(head, spec)
-        if unknown is not None:
-            return ParsedArchive(file, spec, _no_rows(spec), has_header=True, defect=unknown)
-        start, first_line = min(start + len(head) + 1, len(csv)), first_line + 1
-    body = csv[start:]
+        start, first_line = min(start + len(head) + 1, len(text)), first_line + 1
+    body = text[start:]
     rows, rejected = _read(body, first_line, spec)
-    unit = _time_unit(rows[spec.row_time])
+    unit = _time_unit(rows[spec.row_time], spec)
     return ParsedArchive(file, spec, _to_instants(rows, spec), rejected, has_header, unit, None, body, first_line)
 
 
@@ -132,7 +136,11 @@ def _is_header(head: bytes, spec: FormatSpec) -> bool:
 
 
 def _find_unknown_columns(head: bytes, spec: FormatSpec) -> ArchiveDefect | None:
-    """A header that is not the published one: the columns may mean something else, so nothing is guessed."""
+    """A header, or a first object, that is not the published one: the columns may mean something else; nothing is guessed."""
+    if spec.content == "json":
+        keys = find_unknown_keys(head, spec)
+        names = ",".join(key_of(column) for column in spec.columns)
+        return None if keys is None else ArchiveDefect("header-unknown", f"expected {names}, found {keys[:300]}")
     fields = _fields(head)
     if len(fields) == len(spec.columns) and all(c.is_headed(t) for c, t in zip(spec.columns, fields, strict=True)):
         return None
@@ -153,7 +161,7 @@ def _read(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataFrame,
             rejected.append(bad)
         kept.append(rows)
         first_line += piece.count(b"\n")
-    return pl.concat([_raw_rows(spec), *kept]), pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *rejected])
+    return pl.concat([empty_rows(spec, LINE), *kept]), pl.concat([pl.DataFrame(schema=REJECTED_SCHEMA), *rejected])
 
 
 def _slices(body: bytes) -> Iterator[bytes]:
@@ -169,62 +177,75 @@ def _slices(body: bytes) -> Iterator[bytes]:
 def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame | None:
     """All rows in one pass, or None where any line is not exactly as published."""
     if not body:
-        return _raw_rows(spec)
+        return empty_rows(spec, LINE)
+    read = read_objects if spec.content == "json" else _read_csv
+    rows = read(body, first_line, spec, LINE)
+    if rows is None:
+        return None
+    texts = (read_cell(column, pl.col(column.name)) for column in spec.columns if column.kind in _AS_TEXT)
+    rows = rows.with_columns(texts)
+    if not _is_clean(rows, spec):
+        return None
+    truths = (pl.col(name).is_in(_TRUE).alias(name) for name in spec.names(Kind.BOOLEAN) if rows.schema[name] == pl.String)
+    return rows.select(pl.col(LINE).cast(pl.Int64), *spec.kept).with_columns(truths)
+
+
+def _read_csv(body: bytes, first_line: int, spec: FormatSpec, line: str) -> pl.DataFrame | None:
     try:
         rows = pl.read_csv(
             body,
             has_header=False,
-            schema={column.name: _READ_AS[column.kind] for column in spec.columns},
+            schema={column.name: _READ_AS.get(column.kind, pl.String) for column in spec.columns},
             quote_char=None,  # no published file quotes; a stray quote must not swallow lines
-            row_index_name=LINE,
+            row_index_name=line,
             row_index_offset=first_line,
         )
     except pl.exceptions.PolarsError:
         return None
-    if not _is_clean(rows, spec):
-        return None
-    truths = (pl.col(name).is_in(_TRUE).alias(name) for name in spec.names(Kind.BOOLEAN))
-    return rows.select(pl.col(LINE).cast(pl.Int64), *spec.kept).with_columns(truths)
+    # Where a line has too few fields, polars fills the last ones with nulls: where nulls may be, only the commas tell.
+    short = spec.optional and body.count(b",") != rows.height * (len(spec.columns) - 1)
+    return None if short else rows
 
 
 def _is_clean(rows: pl.DataFrame, spec: FormatSpec) -> bool:
     """No null, no infinity, no impossible instant, no other spelling of a truth value than the published ones."""
+    truths = [name for name in spec.names(Kind.BOOLEAN) if rows.schema[name] == pl.String]
     checks = [
         # Ignored columns too: where a line has too few fields, polars fills the last ones with nulls.
-        *(pl.col(column.name).null_count() == 0 for column in spec.columns),
+        *(pl.col(column.name).null_count() == 0 for column in spec.columns if not column.optional),
         *(pl.col(name).is_finite().all() for name in spec.names(Kind.FLOAT)),
         *(pl.col(name).is_between(0, INSTANT_LIMIT, closed="left").all() for name in spec.names(Kind.INSTANT)),
-        *(pl.col(name).is_in([*_TRUE, *_FALSE]).all() for name in spec.names(Kind.BOOLEAN)),
+        *(pl.col(name).is_between(0, 23).all() for name in spec.names(Kind.HOUR)),
+        *(pl.col(name).is_in([*_TRUE, *_FALSE]).all() for name in truths),
     ]
     return all(rows.select(check.alias(str(i)) for i, check in enumerate(checks)).row(0))
 
 
-def _raw_rows(spec: FormatSpec) -> pl.DataFrame:
-    """No rows, with the types of `_read_fast`."""
-    types = {c.name: pl.Boolean if c.kind is Kind.BOOLEAN else _READ_AS[c.kind] for c in spec.columns}
-    return pl.DataFrame(schema={LINE: pl.Int64, **{name: types[name] for name in spec.kept}})
-
-
 def _no_rows(spec: FormatSpec) -> pl.DataFrame:
-    return _to_instants(_raw_rows(spec), spec)
+    return _to_instants(empty_rows(spec, LINE), spec)
 
 
 def _to_instants(rows: pl.DataFrame, spec: FormatSpec) -> pl.DataFrame:
-    """Integers since the epoch to UTC times, the unit of each value by its magnitude."""
-    return rows.with_columns(
-        pl.when(pl.col(name) >= MICROSECONDS_FROM)
-        .then(pl.col(name))
-        .otherwise(pl.col(name) * 1000)
-        .cast(pl.Datetime("us", "UTC"))
-        .alias(name)
-        for name in spec.names(Kind.INSTANT)
-    )
+    """Integers to UTC times: the unit of a number by its magnitude, texts and dates are microseconds by now."""
+    hours = sum((pl.col(name) * 3_600_000_000 for name in spec.names(Kind.HOUR)), pl.lit(0))
+    instants = {
+        **{name: _to_microseconds(pl.col(name)) for name in spec.names(Kind.INSTANT)},
+        **{name: pl.col(name) for name in spec.names(Kind.TEXT_INSTANT)},
+        **{name: pl.col(name) + hours for name in spec.names(Kind.DATE)},
+    }
+    return rows.with_columns(value.cast(pl.Datetime("us", "UTC")).alias(name) for name, value in instants.items())
 
 
-def _time_unit(values: pl.Series) -> str | None:
+def _to_microseconds(number: pl.Expr) -> pl.Expr:
+    whole = pl.when(number >= MILLISECONDS_FROM).then(number * 1000).otherwise(number * 1_000_000)
+    return pl.when(number >= MICROSECONDS_FROM).then(number).otherwise(whole)
+
+
+def _time_unit(values: pl.Series, spec: FormatSpec) -> str | None:
     if values.is_empty():
         return None
+    if spec.row_time not in spec.names(Kind.INSTANT):
+        return "text"
     least, most = cast("int", values.min()), cast("int", values.max())
-    if least >= MICROSECONDS_FROM:
-        return "us"
-    return "ms" if most < MICROSECONDS_FROM else "mixed"
+    fitting = [unit for unit, (first, limit) in _UNITS.items() if first <= least and most < limit]
+    return fitting[0] if fitting else "mixed"

@@ -49,6 +49,11 @@ class SourceFile:
         return PurePosixPath(self.key).stem
 
     @property
+    def container(self) -> str:
+        """What is around the file: `zip`, `gz`, or `plain` for nothing, as the key's suffix says."""
+        return {".zip": "zip", ".gz": "gz"}.get(PurePosixPath(self.key).suffix.lower(), "plain")
+
+    @property
     def build_order(self) -> tuple[str, str, str, str, datetime, str]:
         """Sort by this before building: archives of one partition follow each other, which makes few, large files."""
         return (self.data_type, self.source, self.market, self.interval or "", self.period_start, self.symbol)

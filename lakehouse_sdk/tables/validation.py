@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,11 @@ class CheckedBatch:
         rows_duplicate: Exact repetitions; of each set the first row is among the accepted ones.
         flags: Accepted rows that break a rule of severity W, by rule id; rules that no row breaks are left out.
         has_header: True where the CSV begins with the column names.
-        time_unit: `ms`, `us` or `mixed`; None without rows.
+        time_unit: `s`, `ms`, `us`, `mixed` or `text`; None without rows.
         first_time: Time of the first accepted row.
         last_time: Time of the last accepted row.
         defect: Why the archive could not be read at all; then there are no rows.
+        scope: The archive with the whole period in which its format allows rows: what a newer revision must replace.
         withdraws: Archives whose rows within a time (start, end) these rows take the place of: a month that gives way to a day.
     """
 
@@ -49,6 +50,7 @@ class CheckedBatch:
     first_time: datetime | None
     last_time: datetime | None
     defect: ArchiveDefect | None
+    scope: SourceFile
     withdraws: tuple[tuple[str, datetime, datetime], ...] = ()
 
     @property
@@ -96,6 +98,11 @@ def validate(parsed: ParsedArchive) -> CheckedBatch:
         first_time=times[0] if len(times) else None,
         last_time=times[-1] if len(times) else None,
         defect=parsed.defect,
+        scope=replace(
+            parsed.file,
+            period_start=parsed.file.period_start - parsed.spec.early,
+            period_end=parsed.file.period_end + parsed.spec.late,
+        ),
     )
 
 
@@ -105,8 +112,8 @@ _BREACHES = {"line": pl.Int64, "rule": pl.String, "value": pl.String}
 def _reject(parsed: ParsedArchive) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that break no rejecting rule, and `_BREACHES` of the others."""
     rows, spec = parsed.rows, parsed.spec
-    rules = select_rules(spec.table, Severity.REJECT)
-    breaks = [rule.breaks(spec, parsed.file).alias(rule.id) for rule in rules]
+    rules = select_rules(spec, Severity.REJECT)
+    breaks = [rule.breaks(spec, parsed.file).fill_null(value=False).alias(rule.id) for rule in rules]
     if rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0)):
         return rows, pl.DataFrame(schema=_BREACHES)
     masks = rows.select(breaks)
@@ -141,7 +148,7 @@ def _deduplicate(rows: pl.DataFrame, parsed: ParsedArchive) -> tuple[pl.DataFram
 
 def _is_ascending(rows: pl.DataFrame, key: list[str]) -> bool:
     """True where a single key column rises strictly: the usual case, decided in one pass."""
-    if len(key) != 1:
+    if len(key) != 1 or not (rows.schema[key[0]].is_integer() or rows.schema[key[0]].is_temporal()):
         return False
     return _least_step(rows[key[0]]) > 0
 
@@ -153,7 +160,7 @@ def _least_step(values: pl.Series) -> int:
 
 
 def _count_flags(rows: pl.DataFrame, parsed: ParsedArchive) -> dict[str, int]:
-    rules = select_rules(parsed.spec.table, Severity.FLAG)
+    rules = select_rules(parsed.spec, Severity.FLAG)
     if rows.is_empty():
         return {}
     counts = rows.select(rule.breaks(parsed.spec, parsed.file).sum().alias(rule.id) for rule in rules).row(0)

@@ -21,7 +21,8 @@ PURE = [
     "archives/coinbase/layout.py",
     "archives/ftx/layout.py",
     "archives/cadence.py",
-    "tables/rules.py",
+    *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("tables/formats/*.py"))),
+    *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("tables/rules/*.py"))),
 ]
 DOES_IO = {
     "open",

@@ -8,10 +8,12 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from table_archives import DAY, KLINE_HEADER, agg_trade, agg_trades_archive, csv_of, epoch_ms, kline, kline_file, klines_archive
+from table_samples import check, spec_of
 
-from lakehouse_sdk.tables import get_format, parse_archive, validate
 from lakehouse_sdk.tables import parse as parse_module
+from lakehouse_sdk.tables import parse_archive, validate
 from lakehouse_sdk.tables.lines import read_lines
+from lakehouse_sdk.testing.samples import SAMPLE_TYPES, SampleType, make_sample
 
 _price = st.decimals(min_value="0.00000001", max_value="99999999", places=8, allow_nan=False)
 _amount = st.decimals(min_value="0.00000001", max_value="9999999", places=8, allow_nan=False)
@@ -95,16 +97,47 @@ def test_rows_always_add_up(seed: int, edits: list[str], header: bool, newline: 
         assert text == lines[line - 1 - header]
 
 
+_types = st.sampled_from(SAMPLE_TYPES)
+
+
 @settings(max_examples=150)
-@given(seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(_EDITS), max_size=6))
-def test_the_quick_reading_accepts_nothing_that_the_exact_one_refuses(seed: int, edits: list[str]) -> None:
-    spec = get_format("binance", "um", "aggTrades")
-    body = csv_of(_mutate([agg_trade(i) for i in range(20)], seed, edits))
+@given(type_=_types, rows=st.integers(0, 60), seed=st.integers(0, 2**32), day=st.integers(0, 900))
+def test_every_format_round_trips(type_: SampleType, rows: int, seed: int, day: int) -> None:
+    """What is written is read back, and nothing is rejected."""
+    sample = make_sample(type_, rows, seed=seed, start=DAY + timedelta(days=day))
+    batch = check(sample)
+    assert (batch.rows_in, batch.rows_quarantined, batch.rows_duplicate) == (len(sample.rows), 0, 0)
+    for row, expected in zip(batch.accepted.to_pylist(), sample.rows, strict=True):
+        assert {name: row[name] for name in expected.truth} == expected.truth
+
+
+@settings(max_examples=300)
+@given(type_=_types, seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(_EDITS), max_size=6))
+def test_the_quick_reading_accepts_nothing_that_the_exact_one_refuses(type_: SampleType, seed: int, edits: list[str]) -> None:
+    sample = make_sample(type_, 20, seed=seed % 100)
+    body = csv_of(_mutate(sample.lines, seed, edits))
+    spec = spec_of(sample)
     fast = parse_module._read_fast(body, 1, spec)
     slow, rejected = read_lines(body, 1, spec)
     if fast is not None:
         assert rejected.is_empty()
         assert fast.equals(slow)
+        assert fast.schema == slow.schema
+    elif not edits:
+        raise AssertionError("a clean file is read in one pass")
+
+
+@settings(max_examples=150)
+@given(type_=_types, seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(_EDITS), max_size=6))
+def test_rows_of_every_format_add_up(type_: SampleType, seed: int, edits: list[str]) -> None:
+    sample = make_sample(type_, 20, seed=seed % 100)
+    lines = _mutate(sample.lines, seed, edits)
+    batch = check(sample, sample.text(lines))
+    published = sum(1 for line in lines if line.strip())
+    if batch.defect is None:
+        assert batch.rows_in == published == batch.rows_accepted + batch.rows_duplicate + batch.rows_quarantined
+    else:
+        assert (batch.defect.reason, batch.rows_in) == ("header-unknown", 0)
 
 
 @given(data=st.binary(max_size=300))

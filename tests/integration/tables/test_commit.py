@@ -143,7 +143,7 @@ def test_quarantined_rows_and_quality_are_kept_and_replaced(catalog: TableCatalo
         2,
     )
     assert dict(quality["rejects"]) == {"column-count": 1, "ohlc-order": 1}
-    assert dict(quality["flags"]) == {"zero-volume": 1}
+    assert dict(quality["flags"]) == {"bar-gap": 1, "zero-volume": 1}
     assert (quality["has_header"], quality["time_unit"], quality["defect"]) == (False, "ms", None)
 
     report = catalog.commit([_batch()])

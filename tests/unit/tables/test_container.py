@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 import zipfile
+from dataclasses import replace
 
 import pytest
 from table_archives import csv_of, kline, kline_file, zip_of
+from table_samples import check
 
 from lakehouse_sdk.tables import container, parse_archive, validate
 from lakehouse_sdk.tables.container import ArchiveDefect, unpack
+from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
 CSV = csv_of(kline(i) for i in range(50))
 
@@ -102,6 +106,79 @@ def test_a_declared_size_that_is_too_small_does_not_smuggle_bytes_past_the_cap()
     data = bytearray(zip_of(("x.csv", CSV)))
     struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 10)
     assert _reason(bytes(data)) == "zip-unreadable"
+
+
+def _gzip_reason(data: bytes) -> str:
+    result = unpack(data, "x", "gz")
+    assert isinstance(result, ArchiveDefect)
+    assert result.detail
+    return result.reason
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_a_gzip_stream_is_read(level: int) -> None:
+    assert unpack(gzip.compress(CSV, level), "x", "gz") == CSV
+    assert unpack(gzip.compress(b""), "x", "gz") == b""
+
+
+def test_several_members_are_one_file() -> None:
+    assert unpack(gzip.compress(CSV) + gzip.compress(b"") + gzip.compress(CSV), "x", "gz") == CSV + CSV
+    assert unpack(gzip.compress(CSV) + bytes(512), "x", "gz") == CSV, "zeros fill blocks of tapes"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x1f", b"<html>not found</html>", CSV])
+def test_bytes_that_are_no_gzip(data: bytes) -> None:
+    assert _gzip_reason(data) == "gzip-unreadable"
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8, 9, 100])
+def test_truncated_gzip(cut: int) -> None:
+    assert _gzip_reason(gzip.compress(CSV)[:-cut]) == "gzip-unreadable"
+    assert _gzip_reason(gzip.compress(CSV) + gzip.compress(CSV)[:-cut]) == "gzip-unreadable"
+
+
+@pytest.mark.parametrize("place", [-8, -4, -30])
+def test_gzip_with_a_wrong_crc_length_or_content(place: int) -> None:
+    data = bytearray(gzip.compress(CSV))
+    data[place] ^= 0xFF
+    assert _gzip_reason(bytes(data)) == "gzip-unreadable"
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\x1f", b"PK\x03\x04 and more", CSV])
+def test_bytes_behind_a_gzip_stream(rest: bytes) -> None:
+    assert _gzip_reason(gzip.compress(CSV) + rest) == "gzip-trailing"
+
+
+def test_gzip_beyond_the_caps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container, "RATIO_FREE_BYTES", 100_000)
+    assert _gzip_reason(gzip.compress(bytes(1_000_000))) == "gzip-bomb"
+    assert _gzip_reason(gzip.compress(bytes(60_000)) + gzip.compress(bytes(60_000))) == "gzip-bomb"
+    assert unpack(gzip.compress(bytes(90_000)), "x", "gz") == bytes(90_000)
+    monkeypatch.setattr(container, "MAX_CSV_BYTES", len(CSV) - 1)
+    assert _gzip_reason(gzip.compress(CSV)) == "gzip-bomb"
+
+
+def test_a_file_without_container_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unpack(CSV, "x", "plain") == CSV
+    monkeypatch.setattr(container, "MAX_CSV_BYTES", len(CSV) - 1)
+    result = unpack(CSV, "x", "plain")
+    assert isinstance(result, ArchiveDefect)
+    assert result.reason == "file-too-large"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.zip", "zip"), ("a.csv.gz", "gz"), ("A.GZ", "gz"), ("a.csv", "plain"), ("a", "plain")]
+)
+def test_the_key_says_what_the_container_is(name: str, kind: str) -> None:
+    assert replace(kline_file(b""), key=f"folder.zip/{name}").container == kind
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".zip"])
+def test_the_same_rows_in_every_container(suffix: str) -> None:
+    for type_ in SAMPLE_TYPES:
+        if type_.header is not None:
+            sample = replace(make_sample(type_, 5), suffix=suffix)
+            assert check(sample).rows_accepted == 5
 
 
 def test_a_defective_archive_goes_through_the_stages_as_a_batch_without_rows() -> None:

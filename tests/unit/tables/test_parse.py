@@ -125,6 +125,12 @@ def test_one_row() -> None:
     assert _klines(GOOD[:1]).rows.height == 1
 
 
+def test_seconds_are_told_by_magnitude_too() -> None:
+    parsed = _klines([kline(i, open_time=epoch_ms(DAY) // 1000 + 60 * i) for i in range(3)])
+    assert parsed.time_unit == "s"
+    assert parsed.rows["open_time"].to_list() == [DAY + timedelta(minutes=i) for i in range(3)]
+
+
 @pytest.mark.parametrize(("us", "unit"), [(False, "ms"), (True, "us")])
 def test_the_unit_of_time_is_told_by_magnitude(us: bool, unit: str) -> None:
     parsed = _klines([kline(i, us=us) for i in range(3)])
@@ -245,8 +251,8 @@ def test_bytes_of_another_hash_are_refused() -> None:
 
 
 def test_an_unknown_format_names_the_known_ones() -> None:
-    file = SourceFile("binance", "option", "BVOLIndex", "X", None, DAY, DAY + timedelta(days=1), "k.zip", "0" * 64)
-    with pytest.raises(UsageError, match=r"binance/option/BVOLIndex.*binance/spot/klines"):
+    file = SourceFile("binance", "option", "klines", "X", None, DAY, DAY + timedelta(days=1), "k.zip", "0" * 64)
+    with pytest.raises(UsageError, match=r"binance/option/klines.*binance/spot/klines"):
         parse_archive(b"", file)
 
 

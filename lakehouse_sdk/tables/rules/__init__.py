@@ -1,0 +1,71 @@
+"""What a row must be: small vectorised rules over columns, without any I/O.
+
+Belongs here: statements about rows, by table. Must not: I/O, and anything about files as a whole. Read `Rule` first.
+
+A rule is data: an id that never changes its meaning, a sentence for the report, a severity, and an expression that is true
+where a row breaks it. `REJECT` sends the row to quarantine, `FLAG` only counts it. The order within `RULES` decides which rule
+a row is quarantined for when it breaks several.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from lakehouse_sdk.tables.formats import FormatSpec
+from lakehouse_sdk.tables.rules import bars, derivatives, trades
+from lakehouse_sdk.tables.rules.bars import INTERVALS
+from lakehouse_sdk.tables.rules.model import Rule, Severity
+
+COLUMN_COUNT = "column-count"
+NUMBER = "number"
+CONFLICTING_DUPLICATE = "conflicting-duplicate"
+SENTENCES = {
+    COLUMN_COUNT: "A line has exactly the columns of its format.",
+    NUMBER: "Every field is what its column asks for: a finite number, an instant, a truth value, a side or a word.",
+    CONFLICTING_DUPLICATE: "Rows with the same natural key have the same content.",
+}
+"""Rules about lines and about several rows at once, which no expression over single rows can state."""
+
+RULES: dict[str, tuple[Rule, ...]] = {**bars.RULES, **trades.RULES, **derivatives.RULES}
+"""Rules of each table, in the order in which they are applied."""
+
+__all__ = [
+    "COLUMN_COUNT",
+    "CONFLICTING_DUPLICATE",
+    "INTERVALS",
+    "NUMBER",
+    "RULES",
+    "SENTENCES",
+    "Rule",
+    "Severity",
+    "describe_rule",
+    "explain_breach",
+    "explain_values",
+    "select_rules",
+]
+
+
+def select_rules(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:
+    """The rules of the format's table that are about its columns and have this severity, in order."""
+    return tuple(rule for rule in RULES[spec.table] if rule.severity is severity and rule.applies(spec))
+
+
+def describe_rule(rule_id: str) -> str:
+    """The sentence of a rule; a rule that several tables have says the same in each.
+
+    Raises:
+        KeyError: No rule has this id.
+    """
+    sentences = SENTENCES | {rule.id: rule.sentence for rules in RULES.values() for rule in rules}
+    return sentences[rule_id]
+
+
+def explain_breach(rule: Rule, spec: FormatSpec) -> pl.Expr:
+    """`column=value, …` of the columns that the rule shows."""
+    return explain_values(rule.shown(spec)).alias("value")
+
+
+def explain_values(names: tuple[str, ...]) -> pl.Expr:
+    """`column=value, …` as text; an empty field shows as nothing."""
+    values = (pl.col(name).cast(pl.String).fill_null("") for name in names)
+    return pl.format(", ".join(f"{name}={{}}" for name in names), *values)

@@ -1,0 +1,38 @@
+"""The Iceberg tables: columns with their meaning, partitions, order, properties.
+
+Belongs here: what a table is as it is created. Must not: reading, rules, commits. Read `TableLayout` first, then the tables by
+subject: `bars`, `trades`, `derivatives`, `books`. What a column means is stored in Iceberg itself, where every reader sees it.
+"""
+
+from lakehouse_sdk.tables.schemas import bars, books, derivatives, trades
+from lakehouse_sdk.tables.schemas.layout import (
+    EVENT_ID,
+    HIDDEN_COLUMNS,
+    INGESTED_AT,
+    LEDGER,
+    LEDGER_ID,
+    QUALITY,
+    QUARANTINE,
+    SOURCE_KEY,
+    SOURCE_SHA256,
+    TableLayout,
+)
+
+LAYOUTS: dict[str, TableLayout] = {
+    layout.name: layout for layout in (*bars.LAYOUTS, *trades.LAYOUTS, *derivatives.LAYOUTS, *books.LAYOUTS)
+}
+"""Every table that the SDK creates, by full name."""
+
+__all__ = [
+    "EVENT_ID",
+    "HIDDEN_COLUMNS",
+    "INGESTED_AT",
+    "LAYOUTS",
+    "LEDGER",
+    "LEDGER_ID",
+    "QUALITY",
+    "QUARANTINE",
+    "SOURCE_KEY",
+    "SOURCE_SHA256",
+    "TableLayout",
+]

@@ -1,0 +1,119 @@
+"""The tables that keep the books: what was rejected, what became of each archive, what the ledger saw."""
+
+from __future__ import annotations
+
+from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.types import MapType, NestedField
+
+from lakehouse_sdk.tables.schemas.layout import (
+    EVENT_ID,
+    INSTANT,
+    LEDGER,
+    LEDGER_ID,
+    LINEAGE,
+    LONG,
+    QUALITY,
+    QUARANTINE,
+    TEXT,
+    TRUTH,
+    ColumnDoc,
+    TableLayout,
+    make_schema,
+)
+
+_ORIGIN: tuple[ColumnDoc, ...] = (
+    ("source", TEXT, "Publisher of the archive"),
+    ("market", TEXT, "Market of the archive"),
+    ("data_type", TEXT, "Type of the archive as the publisher spells it"),
+    ("symbol", TEXT, "Symbol of the archive"),
+    ("interval", TEXT, "optional: Bar length; null where the type has none"),
+    ("period_start", INSTANT, "First instant the archive covers, UTC"),
+    ("period_end", INSTANT, "First instant after it, UTC"),
+)
+_QUARANTINE_SCHEMA = make_schema(
+    *_ORIGIN,
+    ("line", LONG, "Line of the CSV, the first is 1"),
+    ("rule", TEXT, "Id of the rule that the row breaks"),
+    ("value", TEXT, "The offending values"),
+    ("text", TEXT, "The line as published, cut at 1,000 characters"),
+    *LINEAGE,
+)
+
+
+def _counts(first_id: int, name: str, doc: str) -> NestedField:
+    entries = MapType(key_id=first_id + 1, key_type=TEXT, value_id=first_id + 2, value_type=LONG, value_required=True)
+    return NestedField(first_id, name, entries, required=True, doc=doc)
+
+
+_QUALITY_BASE = make_schema(
+    *_ORIGIN,
+    ("rows_in", LONG, "Data lines of the file: accepted + duplicate + quarantined"),
+    ("rows_accepted", LONG, "Rows that went into the table"),
+    ("rows_duplicate", LONG, "Exact repetitions that were dropped"),
+    ("rows_quarantined", LONG, "Rows that went into quarantine"),
+    ("defect", TEXT, "optional: Why the archive could not be read at all; null where it could"),
+    ("defect_detail", TEXT, "optional: What was found, for a person"),
+    ("has_header", TRUTH, "True where the CSV begins with column names"),
+    ("time_unit", TEXT, "optional: Unit of the published times: s, ms, us, mixed or text; null without rows"),
+    ("first_time", INSTANT, "optional: Time of the first accepted row, UTC"),
+    ("last_time", INSTANT, "optional: Time of the last accepted row, UTC"),
+    *LINEAGE,
+)
+_QUALITY_SCHEMA = Schema(
+    *_QUALITY_BASE.fields,
+    _counts(100, "rejects", "Quarantined rows by rule"),
+    _counts(110, "flags", "Accepted rows that break a rule of severity W, by rule"),
+)
+
+_LEDGER_SCHEMA = make_schema(
+    (LEDGER_ID, TEXT, "Which ledger told this; another one when the database was lost and made anew"),
+    (EVENT_ID, LONG, "Number of the change in its ledger, increasing"),
+    ("at", INSTANT, "When the change happened, UTC"),
+    ("source", TEXT, "Publisher of the archive"),
+    ("market", TEXT, "Market of the archive"),
+    ("data_type", TEXT, "Type of the archive as the publisher spells it"),
+    ("symbol", TEXT, "Symbol of the archive"),
+    ("interval", TEXT, "optional: Bar length; null where the type has none"),
+    ("frequency", TEXT, "daily or monthly: what one archive covers"),
+    ("period_start", INSTANT, "First instant the archive covers, UTC"),
+    ("period_end", INSTANT, "First instant after it, UTC"),
+    ("key", TEXT, "Key of the archive at its publisher"),
+    ("state", TEXT, "State after the change: discovered, copied, verified, parsed, published, failed, quarantined, absent"),
+    ("reason", TEXT, "Why, for the states that have a reason; else empty"),
+    ("revision", LONG, "Which bytes under the key, from 1"),
+    ("attempt", LONG, "How often a copy was begun"),
+    ("etag", TEXT, "ETag at the publisher"),
+    ("size_bytes", LONG, "Size at the publisher"),
+    ("last_modified", INSTANT, "When the publisher last wrote it, UTC"),
+    ("published_sha256", TEXT, "optional: SHA-256 that the publisher states; null where it states none"),
+    ("sha256", TEXT, "optional: SHA-256 of the bytes in bronze"),
+)
+
+LAYOUTS: tuple[TableLayout, ...] = (
+    TableLayout(
+        name=QUARANTINE,
+        doc="One row for each published row that was rejected, with the rule it breaks and where it stands.",
+        schema=_QUARANTINE_SCHEMA,
+        partition=PartitionSpec(),
+        order=("data_type", "symbol", "period_start", "line"),
+        row_time="period_start",
+    ),
+    TableLayout(
+        name=QUALITY,
+        doc="One row for each archive that was built: counts, flags, span, hash.",
+        schema=_QUALITY_SCHEMA,
+        partition=PartitionSpec(),
+        order=("data_type", "symbol", "period_start"),
+        row_time="period_start",
+    ),
+    TableLayout(
+        name=LEDGER,
+        doc="One row for each change of an archive's state, appended once per batch; the newest of a key is its state.",
+        schema=_LEDGER_SCHEMA,
+        partition=PartitionSpec(),
+        order=("at", EVENT_ID),
+        row_time="at",
+        hidden=(LEDGER_ID,),
+    ),
+)
