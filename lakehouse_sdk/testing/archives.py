@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.testing.samples.derivatives import OPTIONS
 
 _WORKERS = 16
 _FOLDERS = {"spot": "spot", "um": "futures/um", "cm": "futures/cm", "option": "option"}
@@ -99,6 +100,8 @@ def sample_text(data_type: str, market: str, symbol: str, period: str, rows: int
         make(_Row(number, round(start.timestamp()) * 1000 + number * 60_000, market, symbol, from_2025))
         for number in range(rows)
     ]
+    if data_type == "trades" and market == "cm":  # contracts are counted, and what they are worth in coins
+        header = header.replace("quote_qty", "base_qty")
     if header and market != "spot":
         lines.insert(0, header)
     return "".join(f"{line}\n" for line in lines).encode()
@@ -166,7 +169,8 @@ def _volatility(row: _Row) -> str:
 
 
 def _option_hour(row: _Row) -> str:
-    return f"{row.text[:10]},{row.number},BTC-231027-33000-C,{row.symbol},C,231027-33000,1,2,0.5,1.5,,,"
+    numbers = OPTIONS.count(",") - 5  # all cells after the strike; empty ones occur, and here all are
+    return f"{row.text[:10]},{row.number},BTC-231027-33000-C,{row.symbol},C,231027-33000{',' * numbers}"
 
 
 _BARS = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
@@ -179,7 +183,6 @@ _LIQUIDATIONS = (
     "accumulated_fill_quantity"
 )
 _BOOK = "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time,event_time"
-_OPTIONS = "date,hour,symbol,underlying,type,strike,open,high,low,close,volume_contracts,volume_usdt,best_bid_price"
 _SHAPES: dict[str, tuple[str, Callable[[_Row], str]]] = {
     "klines": (_BARS, _bar),
     "markPriceKlines": (_BARS, _level_bar),
@@ -193,6 +196,6 @@ _SHAPES: dict[str, tuple[str, Callable[[_Row], str]]] = {
     "fundingRate": ("calc_time,funding_interval_hours,last_funding_rate", _funding),
     "liquidationSnapshot": (_LIQUIDATIONS, _liquidation),
     "BVOLIndex": ("calc_time,symbol,base_asset,quote_asset,index_value", _volatility),
-    "EOHSummary": (_OPTIONS, _option_hour),
+    "EOHSummary": (OPTIONS, _option_hour),
 }
 """Data type → header, which spot has none of, and row."""

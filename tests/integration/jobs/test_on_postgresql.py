@@ -18,6 +18,8 @@ from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.testing import Defect, MirrorSpec, MirrorTruth, day_range, publish_mirror
 
+pytestmark = pytest.mark.timeout(600)  # a minute alone; two processes that load everything share a busy machine
+
 SPEC = MirrorSpec(
     symbols=("BTCUSDT", "ETHUSDT"),
     interval="1h",
