@@ -30,7 +30,7 @@ def find_unknown_keys(line: bytes, spec: FormatSpec) -> str | None:
     names = None if pairs is None else [name for name, _ in pairs]
     if names is None or sorted(names) == sorted(key_of(column) for column in spec.columns):
         return None
-    return ",".join(names)
+    return _encodable(",".join(names))
 
 
 def read_objects(body: bytes, first_line: int, spec: FormatSpec, line: str) -> pl.DataFrame | None:
@@ -84,4 +84,9 @@ def _format_value(value: object) -> str:
     """Text of a plain value; of a list or an object nothing, so that no kind accepts it."""
     if isinstance(value, bool):
         return str(value).lower()
-    return value if isinstance(value, str) else ""
+    return _encodable(value) if isinstance(value, str) else ""
+
+
+def _encodable(text: str) -> str:
+    """The text with `?` for halves of surrogate pairs, which JSON can escape and nothing can store."""
+    return text.encode("utf-8", "replace").decode()

@@ -140,6 +140,18 @@ def test_rows_of_every_format_add_up(type_: SampleType, seed: int, edits: list[s
         assert (batch.defect.reason, batch.rows_in) == ("header-unknown", 0)
 
 
+_near_json = st.text(st.sampled_from(list('{}[]":, \\\\ntruefalsenull0123456789.eE+-idpriceud8ZT')), max_size=120)
+
+
+@settings(max_examples=150)
+@given(type_=_types, data=st.one_of(st.binary(max_size=300), _near_json.map(str.encode)))
+def test_no_text_is_a_crash_in_any_format(type_: SampleType, data: bytes) -> None:
+    """Alone, and behind a good line."""
+    sample = make_sample(type_, 2)
+    assert check(sample, data).rows_accepted == 0
+    assert check(sample, sample.text() + data).rows_accepted == 2
+
+
 @given(data=st.binary(max_size=300))
 def test_no_bytes_are_a_crash(data: bytes) -> None:
     """As the archive itself, and as the CSV within."""

@@ -356,3 +356,40 @@ def test_a_symbol_with_a_slash_is_that_of_the_file_name() -> None:
     (type_,) = (t for t in SAMPLE_TYPES if (t.source, t.data_type, t.suffix) == ("ftx", "trades", ".csv.gz"))
     sample = replace(make_sample(type_, 3), market="spot", symbol="BTC-USD")
     assert check(sample, sample.text(line.replace("BTC-PERP", "BTC/USD") for line in sample.lines)).rows_accepted == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ('{"future": "\\ud800", "rate": 1e-5, "time": "2024-03-01T01:00:00+00:00"}', "other-archive"),
+        ('{"future": "BTC-PERP", "rate": 1e-5, "time": "\\udfff"}', "number"),
+        ('{"future": "BTC-PERP", "rate": [1], "time": "2024-03-01T01:00:00+00:00"}', "number"),
+        ('{"future": "BTC-PERP", "rate": {"a": 1}, "time": "2024-03-01T01:00:00+00:00"}', "number"),
+        ('{"future": "BTC-PERP", "rate": true, "time": "2024-03-01T01:00:00+00:00"}', "number"),
+        ('{"future": null, "rate": 1, "time": "2024-03-01T01:00:00+00:00"}', "number"),
+        ('{"future": "BTC-PERP", "rate": 1, "rate": 2, "time": "2024-03-01T01:00:00+00:00"}', "column-count"),
+        ('["BTC-PERP", 1, "2024-03-01T01:00:00+00:00"]', "column-count"),
+        ("7", "column-count"),
+        ("[" * 5000, "column-count"),
+        ('{"future": "BTC-PERP", "rate": 1, "time": "2024-03-01T01:00:00+00:00"} {}', "column-count"),
+    ],
+)
+def test_lines_that_are_no_object_of_the_format(line: str, rule: str) -> None:
+    (type_,) = (type_ for type_ in SAMPLE_TYPES if type_.data_type == "funding")
+    sample = make_sample(type_, 1)
+    assert check(sample, sample.text([*sample.lines, line])).rejects == {rule: 1}
+
+
+@pytest.mark.parametrize("line", ['{"\\ud800": 1}', "{}", '{"future": "BTC-PERP", "rate": 1}'])
+def test_a_first_object_with_other_keys_is_a_defect_that_can_be_written_down(line: str) -> None:
+    (type_,) = (type_ for type_ in SAMPLE_TYPES if type_.data_type == "funding")
+    defect = check(make_sample(type_, 1), line.encode()).defect
+    assert defect is not None
+    assert (defect.reason, defect.detail.encode() != b"") == ("header-unknown", True)
+
+
+def test_numbers_of_json_may_stand_in_quotes() -> None:
+    (type_,) = (type_ for type_ in SAMPLE_TYPES if type_.data_type == "funding")
+    sample = make_sample(type_, 3)
+    quoted = [with_cell(sample, line, "rate", f'"{get_cell(sample, line, "rate")}"') for line in sample.lines]
+    assert_truth(sample, check(sample, sample.text(quoted)))
