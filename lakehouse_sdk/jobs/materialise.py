@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lakehouse_sdk.archives import ArchiveObject, MaterialisedStream, SourceConnector
 from lakehouse_sdk.archives.ledger import LedgerState
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import IntegrityError, LakehouseError, NotFoundError
+from lakehouse_sdk.errors import ConnectError, IntegrityError, LakehouseError, NotFoundError
 from lakehouse_sdk.jobs.bronze import bronze_key
 from lakehouse_sdk.jobs.collection import PlannedArchive
 from lakehouse_sdk.parallel import map_ordered
@@ -72,15 +73,28 @@ def make_archives(
         yield from map_ordered(pool, make, items, window=2 * workers)
 
 
-def find_problem(connector: SourceConnector, archive: ArchiveObject) -> LedgerState:
-    """What a failed copy means: `absent` where the source no longer has what it listed, else `failed`."""
-    try:
-        connector.open(archive).close()
-    except NotFoundError:
-        return LedgerState.ABSENT
-    except Exception:  # noqa: BLE001 (as above; it failed, that is all there is to know)
+def find_problems(connector: SourceConnector, archives: Sequence[ArchiveObject]) -> list[LedgerState]:
+    """What failed copies mean: `absent` where the source no longer has what it listed, else `failed`; in order.
+
+    Asked as many at once as the source bears, and no more once it does not answer at all.
+    """
+    silent = threading.Event()
+
+    def ask(archive: ArchiveObject) -> LedgerState:
+        if silent.is_set():
+            return LedgerState.FAILED
+        try:
+            connector.open(archive).close()
+        except NotFoundError:
+            return LedgerState.ABSENT
+        except ConnectError:
+            silent.set()
+        except Exception:  # noqa: BLE001 (a connector is anybody's code; the copy failed, that is all there is to know)
+            return LedgerState.FAILED
         return LedgerState.FAILED
-    return LedgerState.FAILED
+
+    with ThreadPoolExecutor(connector.capabilities().max_connections, "find-problems") as pool:
+        return list(pool.map(ask, archives))
 
 
 def _make(connector: SourceConnector, item: PlannedArchive, client: S3Client, settings: Settings) -> Made:

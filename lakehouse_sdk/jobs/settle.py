@@ -14,7 +14,7 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.events import ObjectPublished, Observer
 from lakehouse_sdk.jobs.bronze import bronze_key
 from lakehouse_sdk.jobs.collection import ArchiveState, CollectedArchive, PlannedArchive, Task
-from lakehouse_sdk.jobs.materialise import Made, find_problem
+from lakehouse_sdk.jobs.materialise import Made, find_problems
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import Outcome, Status
 
@@ -94,6 +94,7 @@ class Settler:
 
     def take_rest(self, outcomes: Iterable[Outcome]) -> None:
         """What only the end of the transfer tells: failures, and copies without a published checksum."""
+        failed: list[tuple[PlannedArchive, str]] = []
         for outcome in outcomes:
             key = outcome.row.relative_key
             item = self._items.get(key)
@@ -108,7 +109,10 @@ class Settler:
                 reason = f"checksum-mismatch: published {published}, received {outcome.sha256}"
                 self._settle(item, LedgerState.QUARANTINED, reason, published)
             else:
-                self._settle(item, find_problem(self._connector, item.archive), outcome.reason, None)
+                failed.append((item, outcome.reason))
+        problems = find_problems(self._connector, [item.archive for item, _ in failed])
+        for (item, reason), state in zip(failed, problems, strict=True):
+            self._settle(item, state, reason, None)
 
     def _settle(
         self, item: PlannedArchive, state: LedgerState, reason: str, sha256: str | None, *, size_bytes: int | None = None
