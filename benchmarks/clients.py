@@ -98,7 +98,6 @@ def _lakehouse() -> Client:
         "two endpoints": sync("lakehouse://{}", "lakehouse://other@{}"),
         "nothing to do": inside,
         "changed": inside,
-        "plan": lambda job: [[sys.executable, program, "plan", f"lakehouse://{job.source}", f"lakehouse://{job.target}"]],
     }
     return Client(OURS, "", works, env)
 
