@@ -216,17 +216,20 @@ class _Builder:
         overlaps = Overlaps(self._ledger, (item.archive for item in items))
         months = [item for item in items if overlaps.find_days(item.archive)]
         held = {item.archive.key for item in months}
-        commit = self._commit([item for item in items if item.archive.key not in held], self._check)
-        if months:
-            commit += self._commit(months, self._check_month)
+        commit = self._commit([item for item in items if item.archive.key not in held], self._check, overlaps)
+        if months:  # by now the ledger knows which of the days could not be read
+            again = Overlaps(self._ledger, (item.archive for item in months))
+            commit += self._commit(months, self._check_month, again)
         self._tell_end(time.perf_counter() - started)
         seconds = time.perf_counter() - started
         return BuildReport(tuple(self._files), commit, seconds, unchanged, tuple(self._reconciled))
 
     def _commit(
-        self, items: list[CollectedArchive], check: Callable[[CollectedArchive, Overlaps], CheckedBatch]
+        self,
+        items: list[CollectedArchive],
+        check: Callable[[CollectedArchive, Overlaps], CheckedBatch],
+        overlaps: Overlaps,
     ) -> CommitReport:
-        overlaps = Overlaps(self._ledger, (item.archive for item in items))
         before = len(self._files)
         batches = map_ordered(self._pool, lambda item: check(item, overlaps), items, window=2 * _READERS)
         try:

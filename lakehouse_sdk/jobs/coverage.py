@@ -95,7 +95,7 @@ class Coverage:
         body = html_heat_strip(
             rows,
             ends=(f"{first:%Y-%m-%d}", f"{last - timedelta(days=1):%Y-%m-%d}"),
-            caption=f"Share present, {step} day{'s' if step > 1 else ''} a cell"
+            caption=f"{step} day{'s' if step > 1 else ''} a cell"
             + (f"; {format_count(hidden)} more series have fewer holes" if hidden else ""),
             legend="Red: pending, defective or missing. Pale: outside what the source publishes of the series.",
         )

@@ -57,4 +57,5 @@ def test_a_pair_is_split_so_that_it_can_be_put_together(base: str, quote: str) -
 
 @given(st.text(), st.text(), st.text())
 def test_no_spelling_is_too_odd(source: str, market: str, symbol: str) -> None:
-    read_symbol(source, market, symbol)
+    said = read_symbol(source, market, symbol)
+    assert not said.canonical or said.canonical.startswith(f"{said.base}/{said.quote}")
