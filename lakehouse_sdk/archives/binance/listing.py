@@ -102,7 +102,6 @@ def describe_objects(infos: Iterable[ObjectInfo], query: ArchiveQuery, root: str
                 info.etag,
                 info.last_modified,
                 checksum.key if checksum else None,
-                checksum.size_bytes if checksum else 0,
                 checksum.etag if checksum else "",
             )
             if not query.since or _is_since(archive, query):

@@ -39,7 +39,6 @@ class _File(NamedTuple):
     size_bytes: int
     etag: str
     last_modified: datetime
-    checksum_size_bytes: int
     checksum_etag: str
 
 
@@ -133,9 +132,9 @@ class Walk:
                 found.append(parsed)
             elif parsed.market in self._markets[data_type] and self._query.wants_symbol(parsed.symbol):
                 checksum = files.get(f"{key}{CHECKSUM_SUFFIX}")
-                beside = (checksum.size_bytes, checksum.etag) if checksum else (0, "")
+                checksum_etag = checksum.etag if checksum else ""
                 place = (parsed.market, parsed.symbol)
-                found.append((place, _File(parsed.day, info.size_bytes, info.etag, info.last_modified, *beside)))
+                found.append((place, _File(parsed.day, info.size_bytes, info.etag, info.last_modified, checksum_etag)))
         for child in content.folders:
             found += self._walk(child)
         return found
@@ -193,7 +192,6 @@ class Walk:
                 file.etag,
                 file.last_modified,
                 f"{key}{CHECKSUM_SUFFIX}" if file.checksum_etag else None,
-                file.checksum_size_bytes,
                 file.checksum_etag,
                 container="gz",
             )

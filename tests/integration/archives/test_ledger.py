@@ -37,7 +37,7 @@ def make(
     key = f"data/spot/daily/{data_type}/{symbol}/{symbol}-{start:%Y-%m-%d}.zip"
     return ArchiveObject(
         source, "spot", data_type, symbol, interval, "daily", start, start + timedelta(days=1), key, 100, etag, T,
-        f"{key}.CHECKSUM", 96, "c",
+        f"{key}.CHECKSUM", "c",
     )  # fmt: skip
 
 
