@@ -21,6 +21,7 @@ from pyiceberg.types import (
 
 QUARANTINE = "silver.quarantine"
 QUALITY = "silver.quality"
+QUALITY_DAYS = "silver.quality_days"
 LEDGER = "bronze.ledger"
 
 LEDGER_ID = "ledger_id"
