@@ -157,12 +157,12 @@ def test_gzip_with_a_wrong_crc_length_or_content(place: int) -> None:
     assert _gzip_reason(bytes(data)) == "gzip-unreadable"
 
 
-@pytest.mark.parametrize("rest", [b"x", b"\x1f"])
-def test_a_byte_behind_a_gzip_stream_may_be_the_beginning_of_another(rest: bytes) -> None:
+@pytest.mark.parametrize("rest", [b"x", b"\x1f", b"xy"])
+def test_too_few_bytes_behind_a_gzip_stream_may_be_the_beginning_of_another(rest: bytes) -> None:
     assert _gzip_reason(gzip.compress(CSV) + rest) == "gzip-unreadable"
 
 
-@pytest.mark.parametrize("rest", [b"xy", b"PK\x03\x04 and more", CSV])
+@pytest.mark.parametrize("rest", [b"twelve bytes", b"PK\x03\x04 and more", CSV])
 def test_bytes_behind_a_gzip_stream(rest: bytes) -> None:
     assert _gzip_reason(gzip.compress(CSV) + rest) == "gzip-trailing"
 
