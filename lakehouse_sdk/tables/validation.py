@@ -12,7 +12,7 @@ from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.container import ArchiveDefect
 from lakehouse_sdk.tables.days import DayCount, count_days
 from lakehouse_sdk.tables.enrich import enrich
-from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, find_text
+from lakehouse_sdk.tables.lines import REJECTED_SCHEMA
 from lakehouse_sdk.tables.parse import LINE, ParsedArchive
 from lakehouse_sdk.tables.rules import (
     CONFLICTING_DUPLICATE,
@@ -243,5 +243,5 @@ def _with_text(parsed: ParsedArchive, breaches: pl.DataFrame) -> pl.DataFrame:
     if breaches.is_empty():
         return parsed.rejected
     lines = breaches["line"].to_list()
-    text = pl.Series("text", find_text(parsed.body, parsed.first_line, lines), dtype=pl.String)
+    text = pl.Series("text", parsed.find_text(lines), dtype=pl.String)
     return pl.concat([parsed.rejected, breaches.with_columns(text)]).select(*REJECTED_SCHEMA).sort("line")
