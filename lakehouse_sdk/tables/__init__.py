@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.formats import get_format as get_format
     from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.parse import parse_archive as parse_archive
+    from lakehouse_sdk.tables.quality import QualityReport as QualityReport
+    from lakehouse_sdk.tables.quality import read_quality as read_quality
     from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
     from lakehouse_sdk.tables.reconcile import give_way as give_way
     from lakehouse_sdk.tables.report import CommitReport as CommitReport
@@ -40,6 +42,7 @@ _HOMES = {
     "CommitReport": "report",
     "FormatSpec": "formats",
     "ParsedArchive": "parse",
+    "QualityReport": "quality",
     "Reconciliation": "reconcile",
     "ScanPlan": "scan",
     "SourceFile": "source",
@@ -53,6 +56,7 @@ _HOMES = {
     "give_way": "reconcile",
     "open_catalog": "catalog",
     "parse_archive": "parse",
+    "read_quality": "quality",
     "validate": "validation",
 }
 
@@ -62,6 +66,7 @@ __all__ = [
     "CommitReport",
     "FormatSpec",
     "ParsedArchive",
+    "QualityReport",
     "Reconciliation",
     "ScanPlan",
     "SourceFile",
@@ -75,6 +80,7 @@ __all__ = [
     "give_way",
     "open_catalog",
     "parse_archive",
+    "read_quality",
     "validate",
 ]
 
