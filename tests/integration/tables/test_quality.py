@@ -63,10 +63,10 @@ def test_a_day_that_takes_the_place_of_a_month_leaves_one_row_for_each_day(catal
     hours = [epoch_ms(DAY) + number * 3_600_000 for number in range(72)]
     lines = [kline(0, open_time=at, close_time=at + 3_599_999) for at in hours]
     data, file = klines_archive(lines, interval="1h")
-    month = validate(parse_archive(data, replace(file, key="month.zip", period_end=DAY + timedelta(days=3))))
+    month = validate(parse_archive(data, replace(file, key=f"month/{file.stem}.zip", period_end=DAY + timedelta(days=3))))
     catalog.commit([month])
     day = _hours(1, 20)
-    catalog.commit([replace(day, withdraws=(("month.zip", day.file.period_start, day.file.period_end),))])
+    catalog.commit([replace(day, withdraws=((month.file.key, day.file.period_start, day.file.period_end),))])
     rows = catalog.table("silver.quality_days").scan().to_polars().sort("day")
     assert rows["rows_accepted"].to_list() == [24, 20, 24]
     assert catalog.table("silver.klines").scan().count() == 68
