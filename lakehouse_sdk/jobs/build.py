@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.archives import ArchiveObject
+from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEntry, LedgerEvent, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
@@ -346,6 +347,7 @@ def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:
         archive.period_end,
         archive.key,
         item.sha256 or hashlib.sha256(data).hexdigest(),
+        read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
     )
     return validate(parse_archive(data, file))
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -29,6 +30,8 @@ from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
 from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.series import find_spellings
+from lakehouse_sdk.tables.symbols import Spellings
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -102,7 +105,7 @@ class TableCatalog:
         """
         with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
             if "." in name:
-                return Table(name, self._catalog.load_table(name))
+                return Table(name, self._catalog.load_table(name), partial(self._find_spellings, name))
         known = self.list_tables()
         hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
         raise NotFoundError(f"There is no table {name!r}.", hint=hint)
@@ -188,6 +191,12 @@ class TableCatalog:
                 if table.properties.get(name) != terms_url:
                     with table.transaction() as transaction:
                         transaction.set_properties({name: terms_url})
+
+    def _find_spellings(self, name: str, canonical: Sequence[str]) -> Spellings:
+        """What canonical symbols stand for in a table, as the book of archives says."""
+        with suppress(NoSuchTableError):
+            return find_spellings(self._catalog.load_table(QUALITY), name, canonical) if canonical else {}
+        return {}
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
