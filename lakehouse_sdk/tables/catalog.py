@@ -6,7 +6,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -103,12 +103,20 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
+        return Table(name, self.load(name), partial(self._find_spellings, name))
+
+    def load(self, name: str) -> IcebergTable:
+        """Pyiceberg's table as it is now, for work below the SDK's own `Table`; raises as `table`."""
         with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
             if "." in name:
-                return Table(name, self._catalog.load_table(name), partial(self._find_spellings, name))
+                return self._catalog.load_table(name)
         known = self.list_tables()
         hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
         raise NotFoundError(f"There is no table {name!r}.", hint=hint)
+
+    def storage_errors(self) -> AbstractContextManager[None]:
+        """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
+        return storage_errors(self._catalog.properties)
 
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.
