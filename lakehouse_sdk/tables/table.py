@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.tables.scan import TableScan, build_scan
-from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS
+from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS, ROW_TIME
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
@@ -112,6 +112,7 @@ class Table:
         interval: str | None = None,
         market: str | None = None,
         as_of: int | datetime | None = None,
+        source: str | None = None,
     ) -> TableScan:
         """Describe a read; nothing is read before one of its `to_…` methods is called.
 
@@ -123,6 +124,7 @@ class Table:
             interval: Bar length, where the table has several.
             market: `spot`, `um`, …; None for all.
             as_of: A snapshot id, or an aware datetime: the table as it was then.
+            source: Publisher; None for all.
 
         Raises:
             UsageError: A column does not exist, or a time is naive.
@@ -134,7 +136,7 @@ class Table:
             default_columns=self._default_columns(),
             row_time=self._row_time(),
             order=self._order(),
-            equal={"interval": interval, "market": market},
+            equal={"interval": interval, "market": market, "source": source},
             symbols=symbols,
             start=start,
             end=end,
@@ -148,7 +150,7 @@ class Table:
 
     def _row_time(self) -> str | None:
         layout = LAYOUTS.get(self.name)
-        return None if layout is None else layout.row_time
+        return self._table.properties.get(ROW_TIME) if layout is None else layout.row_time
 
     def _order(self) -> tuple[str, ...]:
         schema = self._table.schema()
