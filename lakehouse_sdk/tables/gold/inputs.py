@@ -95,7 +95,7 @@ def _to_bars(rows: pl.DataFrame, source: BarInput, unit: BarInterval) -> pl.Data
 def _split(scan: TableScan, unit: BarInterval, first: datetime, last: datetime) -> Iterator[TableScan]:
     """The scan, cut on the grid of `unit` into parts of about `PART_ROWS`; not where all parts would read the same files."""
     rows = scan.plan().row_count
-    middle = unit.floor_time(first + (last - first) / 2)
+    middle = unit.floor_time(_find_middle(first, last))
     if rows > PART_ROWS and first < middle:
         halves = [(first, middle), (middle, last)]
         if min(scan.during(*half).plan().row_count for half in halves) < _WORTHWHILE * rows:
@@ -104,3 +104,10 @@ def _split(scan: TableScan, unit: BarInterval, first: datetime, last: datetime) 
             return
     if rows:
         yield scan
+
+
+def _find_middle(first: datetime, last: datetime) -> datetime:
+    """About the middle of a span: a midnight where one lies inside, because files end there."""
+    middle = first + (last - first) / 2
+    midnight = _UNITS[0].floor_time(middle)
+    return midnight if first < midnight else middle
