@@ -30,7 +30,7 @@ def join_funding(bars: pl.DataFrame, funding: pl.DataFrame, interval: BarInterva
     # A payment some milliseconds behind the full minute belongs to the bar that begins there, if it is known before its end.
     due = pl.when(published < interval.following(interval.floor(minute))).then(minute).otherwise(published)
     rates = funding.with_columns(due.alias("_due")).sort("symbol", "_due")
-    newest = rates.select("symbol", "_due", "funding_time", pl.col("rate").alias("funding_rate"))
+    newest = rates.select("symbol", "_due", pl.col("rate").alias("funding_rate"), "funding_time")
     joined = bars.join_asof(
         newest, left_on="open_time", right_on="_due", by="symbol", tolerance=FUNDING_AGE, check_sortedness=False
     )
