@@ -26,6 +26,7 @@ from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.evolution import evolve
+from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
@@ -36,6 +37,7 @@ from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.tables.gold import GoldView
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -191,6 +193,15 @@ class TableCatalog:
         """
         with storage_errors(self._catalog.properties):
             return append_events(lambda: self._load_or_create(LAYOUTS[LEDGER]), ledger_id, rows)
+
+    def save_view(self, name: str, view: GoldView) -> TableCommit:
+        """Write a gold view into the table of this name; as `GoldView.save`."""
+        layout = layout_of(name, view)
+        with suppress(NotFoundError):
+            known = self.table(name)
+            check_kind(name, known.properties, is_empty=known.snapshot_id is None, view=view)
+        with storage_errors(self._catalog.properties):
+            return write_view(lambda: self._load_or_create(layout), view)
 
     def note_terms(self, names: Iterable[str], source: str, terms_url: str) -> None:
         """Keep where a source states its terms in the properties of tables that hold its data; nothing where it is there."""

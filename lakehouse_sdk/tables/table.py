@@ -13,7 +13,7 @@ from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.tables.filters import one_of
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.scan import TableScan, build_scan
-from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS
+from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS, ROW_TIME
 from lakehouse_sdk.tables.symbols import FindSpellings, match_symbols
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Table:
 
     def _row_time(self) -> str | None:
         layout = LAYOUTS.get(self.name)
-        return None if layout is None else layout.row_time
+        return self._table.properties.get(ROW_TIME) if layout is None else layout.row_time
 
     def _order(self) -> tuple[str, ...]:
         schema = self._table.schema()

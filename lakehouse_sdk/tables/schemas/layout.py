@@ -36,6 +36,9 @@ INSTRUMENT = "instrument"
 HIDDEN_COLUMNS = "lakehouse.hidden-columns"
 """Table property: columns that a scan leaves out unless they are named, separated by commas."""
 
+ROW_TIME = "lakehouse.row-time"
+"""Table property: column that places a row in time, for tables that no layout of this release describes."""
+
 _PARTITION_ID_START = 1000
 
 TEXT, LONG, DOUBLE, TRUTH, INSTANT = StringType(), LongType(), DoubleType(), BooleanType(), TimestamptzType()
