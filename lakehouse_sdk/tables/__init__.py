@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
+    from lakehouse_sdk.tables.gold import BarQuery as BarQuery
+    from lakehouse_sdk.tables.gold import GoldView as GoldView
+    from lakehouse_sdk.tables.gold import open_bars as open_bars
     from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.parse import parse_archive as parse_archive
     from lakehouse_sdk.tables.quality import QualityReport as QualityReport
@@ -38,9 +41,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArchiveDefect": "container",
+    "BarQuery": "gold",
     "CheckedBatch": "validation",
     "CommitReport": "report",
     "FormatSpec": "formats",
+    "GoldView": "gold",
     "ParsedArchive": "parse",
     "QualityReport": "quality",
     "Reconciliation": "reconcile",
@@ -54,6 +59,7 @@ _HOMES = {
     "find_format": "formats",
     "get_format": "formats",
     "give_way": "reconcile",
+    "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
     "read_quality": "quality",
@@ -62,9 +68,11 @@ _HOMES = {
 
 __all__ = [
     "ArchiveDefect",
+    "BarQuery",
     "CheckedBatch",
     "CommitReport",
     "FormatSpec",
+    "GoldView",
     "ParsedArchive",
     "QualityReport",
     "Reconciliation",
@@ -78,6 +86,7 @@ __all__ = [
     "find_format",
     "get_format",
     "give_way",
+    "open_bars",
     "open_catalog",
     "parse_archive",
     "read_quality",

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-from lakehouse_sdk.tables.schemas import INGESTED_AT, LAYOUTS, QUALITY, QUALITY_DAYS, QUARANTINE, SOURCE_KEY, SOURCE_SHA256
+from lakehouse_sdk.tables.schemas import (
+    INGESTED_AT,
+    INSTRUMENT,
+    LAYOUTS,
+    QUALITY,
+    QUALITY_DAYS,
+    QUARANTINE,
+    SOURCE_KEY,
+    SOURCE_SHA256,
+)
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.source import SourceFile
@@ -70,6 +79,7 @@ def _origin(file: SourceFile) -> dict[str, Any]:
         "period_end": file.period_end,
         SOURCE_KEY: file.key,
         SOURCE_SHA256: file.sha256,
+        INSTRUMENT: file.instrument,
     }
 
 

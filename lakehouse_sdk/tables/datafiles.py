@@ -50,9 +50,13 @@ _FEW_VALUES = frozenset(
         "best_ask_price",
         "best_ask_qty",
         "percentage",
+        "volume",
+        "taker_buy_volume",
     }
 )
 """Numbers with a fraction of which a row group holds few different ones: ticks and steps of a day."""
+_ZSTD_LEVEL = 3
+"""A tenth smaller than level 1, which Arrow takes by default, for a quarter more time; level 5 gains 3 % for twice the time."""
 
 _TIME_UNITS: dict[type, str] = {DayTransform: "D", MonthTransform: "M"}
 
@@ -224,6 +228,7 @@ def _write_parquet(output: Any, rows: pa.Table) -> tuple[pq.FileMetaData, int]:
             stream,
             rows.schema,
             compression="zstd",
+            compression_level=_ZSTD_LEVEL,
             use_dictionary=[name for name in rows.column_names if name not in {*rising, *single}],
             column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
             store_schema=False,  # readers are to see plain text columns, not Arrow dictionaries

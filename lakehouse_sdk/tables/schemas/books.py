@@ -10,6 +10,7 @@ from lakehouse_sdk.tables.schemas.layout import (
     DOUBLE,
     EVENT_ID,
     INSTANT,
+    INSTRUMENT,
     LEDGER,
     LEDGER_ID,
     LINEAGE,
@@ -71,7 +72,8 @@ _QUALITY_SCHEMA = Schema(
     _by_rule(100, "rejects", LONG, "Quarantined rows by rule"),
     _by_rule(110, "flags", LONG, "Accepted rows that break a rule of severity W, by rule"),
     # Added later, so that they stand last and may be null.
-    NestedField(120, "rows_flagged", LONG, required=False, doc="Accepted rows that break any rule of severity W"),
+    NestedField(120, INSTRUMENT, TEXT, required=False, doc="Symbol as ccxt writes it; null where it follows no known rule"),
+    NestedField(121, "rows_flagged", LONG, required=False, doc="Accepted rows that break any rule of severity W"),
     _by_rule(130, "rule_failures", TEXT, "What rules of other packages raised; they judged nothing", required=False),
 )
 
