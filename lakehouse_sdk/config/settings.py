@@ -116,6 +116,13 @@ class CatalogSettings(_Group):
         return mask_password(uri)
 
 
+class TableSettings(_Group):
+    """The Iceberg tables."""
+
+    target_file_mib: int = Field(default=128, ge=1)
+    """Size of the data files that compaction plans, MiB: large enough that a scan opens few, small enough to prune."""
+
+
 class TransferSettings(_Group):
     """How bytes are moved."""
 
@@ -177,6 +184,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     archives: ArchiveSettings = ArchiveSettings()
     catalog: CatalogSettings = CatalogSettings()
+    tables: TableSettings = TableSettings()
     transfer: TransferSettings = TransferSettings()
     servers: ServerSettings = ServerSettings()
     prefect: PrefectSettings = PrefectSettings()

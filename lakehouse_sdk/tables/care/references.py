@@ -45,9 +45,7 @@ def read_files(io: FileIO, manifests: Iterable[ManifestFile]) -> Iterator[tuple[
 def find_statistics(table: Table) -> dict[str, int]:
     """Path and size of the statistics files that the metadata names."""
     metadata = table.metadata
-    return {
-        file.statistics_path: file.file_size_in_bytes for file in (*metadata.statistics, *metadata.partition_statistics)
-    }
+    return {file.statistics_path: file.file_size_in_bytes for file in (*metadata.statistics, *metadata.partition_statistics)}
 
 
 def read_references(table: Table) -> Iterator[str]:
