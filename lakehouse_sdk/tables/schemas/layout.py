@@ -133,7 +133,7 @@ SERIES: tuple[ColumnDoc, ...] = (
 INSTRUMENT_DOC: ColumnDoc = (
     INSTRUMENT,
     TEXT,
-    "optional: Symbol as ccxt writes it, the same for every source, e.g. BTC/USDT; null where the spelling follows no known rule",
+    "optional: Symbol as ccxt writes it, alike for all sources, e.g. BTC/USDT; null where the spelling follows no known rule",
 )
 
 

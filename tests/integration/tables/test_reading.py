@@ -87,7 +87,7 @@ def test_a_scan_without_rows_gives_none_in_every_way(klines: Table) -> None:
     assert scan.lazy().collect().columns == list(scan.columns)
 
 
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=10)
 @given(
     symbols=st.lists(st.sampled_from(SYMBOLS), min_size=1, unique=True),
     first=st.integers(0, 45 * 1440),
