@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
+    from lakehouse_sdk.tables.gold import BarQuery as BarQuery
+    from lakehouse_sdk.tables.gold import GoldView as GoldView
+    from lakehouse_sdk.tables.gold import open_bars as open_bars
     from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.parse import parse_archive as parse_archive
     from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
@@ -36,9 +39,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArchiveDefect": "container",
+    "BarQuery": "gold",
     "CheckedBatch": "validation",
     "CommitReport": "report",
     "FormatSpec": "formats",
+    "GoldView": "gold",
     "ParsedArchive": "parse",
     "Reconciliation": "reconcile",
     "ScanPlan": "scan",
@@ -51,6 +56,7 @@ _HOMES = {
     "find_format": "formats",
     "get_format": "formats",
     "give_way": "reconcile",
+    "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
     "validate": "validation",
@@ -58,9 +64,11 @@ _HOMES = {
 
 __all__ = [
     "ArchiveDefect",
+    "BarQuery",
     "CheckedBatch",
     "CommitReport",
     "FormatSpec",
+    "GoldView",
     "ParsedArchive",
     "Reconciliation",
     "ScanPlan",
@@ -73,6 +81,7 @@ __all__ = [
     "find_format",
     "get_format",
     "give_way",
+    "open_bars",
     "open_catalog",
     "parse_archive",
     "validate",

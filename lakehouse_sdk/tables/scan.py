@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import polars as pl
@@ -65,8 +65,38 @@ class TableScan:
     end: datetime | None
     snapshot_id: int | None
     _order: tuple[str, ...] = field(repr=False)
-    _filter: BooleanExpression = field(repr=False)
+    _row_time: str | None = field(repr=False)
+    _where: tuple[BooleanExpression, ...] = field(repr=False)
     _source: IcebergTable = field(repr=False)
+
+    def during(self, start: datetime, end: datetime) -> TableScan:
+        """The same read of another time, aware and half-open; nothing is checked again."""
+        return replace(self, start=start, end=end)
+
+    def extent(self) -> tuple[datetime, datetime] | None:
+        """The first and the last time that a row can have, from metadata alone; None where no file can hold one.
+
+        Within the bounds of the scan; rows of other symbols in the same files may make it too wide, never too narrow.
+        """
+        field_id = self._source.schema().find_field(self._row_time or "").field_id
+        with storage_errors(self._source.io.properties):
+            files = [task.file for task in self._scan(self.columns).plan_files()]
+        lows = [_to_time(file.lower_bounds[field_id]) for file in files if file.record_count]
+        highs = [_to_time(file.upper_bounds[field_id]) for file in files if file.record_count]
+        if not lows:
+            return None
+        return max(min(lows), self.start or min(lows)), min(max(highs), self.end or max(highs))
+
+    def partitions(self, column: str) -> list[str]:
+        """The values of a column that cuts the table into partitions, in the files that can hold matching rows, sorted."""
+        field_id = self._source.schema().find_field(column).field_id
+        with storage_errors(self._source.io.properties):
+            files = [task.file for task in self._scan(self.columns).plan_files()]
+        found: set[str] = set()
+        for file in files:
+            fields = self._source.specs()[file.spec_id].fields
+            found.update(str(file.partition[i]) for i, part in enumerate(fields) if part.source_id == field_id)
+        return sorted(found)
 
     def plan(self) -> ScanPlan:
         """What would be read; no data file is opened."""
@@ -135,7 +165,7 @@ class TableScan:
         return target.view(view)
 
     def _dataset(self) -> ds.Dataset:
-        return open_dataset(self._source, self._filter, _past(self._source, self.snapshot_id))
+        return open_dataset(self._source, self._filter(), _past(self._source, self.snapshot_id))
 
     def _told(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """The batches, with the storage's errors as the SDK's."""
@@ -150,7 +180,11 @@ class TableScan:
         return _sorted(rows, self._order).select(list(self.columns))
 
     def _scan(self, columns: tuple[str, ...], limit: int | None = None) -> DataScan:
-        return self._source.scan(self._filter, columns, snapshot_id=_past(self._source, self.snapshot_id), limit=limit)
+        return self._source.scan(self._filter(), columns, snapshot_id=_past(self._source, self.snapshot_id), limit=limit)
+
+    def _filter(self) -> BooleanExpression:
+        span = [within(self._row_time, self.start, self.end)] if self._row_time and (self.start or self.end) else []
+        return all_of([*self._where, *span])
 
 
 def build_scan(
@@ -184,8 +218,8 @@ def build_scan(
             parts.append(match(wanted))
     first, last = to_instant("start", start), to_instant("end", end)
     if first or last:
-        parts.append(within(_time_column(name, row_time, first, last), first, last))
-    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, all_of(parts), source)
+        _check_span(name, row_time, first, last)
+    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, row_time, tuple(parts), source)
 
 
 def _past(source: IcebergTable, snapshot_id: int | None) -> int | None:
@@ -194,12 +228,16 @@ def _past(source: IcebergTable, snapshot_id: int | None) -> int | None:
     return None if current is None or current.snapshot_id == snapshot_id else snapshot_id
 
 
-def _time_column(name: str, row_time: str | None, start: datetime | None, end: datetime | None) -> str:
+def _check_span(name: str, row_time: str | None, start: datetime | None, end: datetime | None) -> None:
     if row_time is None:
         raise UsageError(f"{name} has no column that places its rows in time.", hint="Leave start and end out.")
     if start and end and start >= end:
         raise UsageError(f"start={start.isoformat()} is not before end={end.isoformat()}.", hint="The span is half-open.")
-    return row_time
+
+
+def _to_time(bound: bytes) -> datetime:
+    """A bound of a column of times, as Iceberg keeps it: microseconds since the epoch, eight bytes, the smallest first."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int.from_bytes(bound, "little", signed=True))
 
 
 def to_instant(name: str, value: datetime | str | None) -> datetime | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.tables.filters import one_of
+from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.scan import TableScan, build_scan
-from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS
+from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS, ROW_TIME
 from lakehouse_sdk.tables.symbols import FindSpellings, match_symbols
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class SnapshotInfo:
         row_count: Rows in the whole table then.
         file_count: Data files then.
         size_bytes: Bytes of those files.
+        names: Tags and branches that point at it.
     """
 
     snapshot_id: int
@@ -59,6 +62,7 @@ class SnapshotInfo:
     row_count: int
     file_count: int
     size_bytes: int
+    names: tuple[str, ...] = ()
 
 
 class Table:
@@ -105,10 +109,49 @@ class Table:
         return 0 if snapshot is None else _info(snapshot).row_count
 
     def snapshots(self) -> list[SnapshotInfo]:
-        """Every state that can still be read, oldest first."""
-        return [
-            _info(snapshot) for snapshot in sorted(self._table.snapshots(), key=lambda s: (s.timestamp_ms, s.sequence_number))
-        ]
+        """Every state that can still be read, oldest first, with its tags and branches."""
+        names: dict[int, list[str]] = defaultdict(list)
+        for name, ref in sorted(self._table.refs().items()):
+            names[ref.snapshot_id].append(name)
+        ordered = sorted(self._table.snapshots(), key=lambda s: (s.timestamp_ms, s.sequence_number))
+        return [replace(_info(snapshot), names=tuple(names[snapshot.snapshot_id])) for snapshot in ordered]
+
+    def tag(self, tag: str, snapshot_id: int | None = None) -> int:
+        """Give a state a name, which keeps it from expiring; nothing changes where it has the name already.
+
+        `snapshots()` of a table that is loaded after this shows it.
+
+        Args:
+            tag: Letters, digits, `.`, `_`, `-`; begins with a letter.
+            snapshot_id: Which state; default: the one that this table was loaded with.
+
+        Returns:
+            The snapshot that has the tag.
+
+        Raises:
+            UsageError: No possible name.
+            NotFoundError: There is no such snapshot, or none yet.
+            ConflictError: The name belongs to another snapshot or to a branch.
+        """
+        from lakehouse_sdk.tables.care.tags import add_tag  # noqa: PLC0415 (who only reads needs none of it)
+
+        with storage_errors(self._table.io.properties):
+            return add_tag(self._reload, self.name, tag, self.snapshot_id if snapshot_id is None else snapshot_id)
+
+    def untag(self, tag: str) -> int:
+        """Take a name away; its state stays until it expires. Returns the snapshot that had it.
+
+        Raises:
+            NotFoundError: The table has no such tag; lists those that it has.
+        """
+        from lakehouse_sdk.tables.care.tags import remove_tag  # noqa: PLC0415
+
+        with storage_errors(self._table.io.properties):
+            return remove_tag(self._reload, self.name, tag)
+
+    def _reload(self) -> IcebergTable:
+        """The same table as it is now."""
+        return self._table.catalog.load_table(self._table.name())
 
     def scan(
         self,
@@ -188,7 +231,7 @@ class Table:
 
     def _row_time(self) -> str | None:
         layout = LAYOUTS.get(self.name)
-        return None if layout is None else layout.row_time
+        return self._table.properties.get(ROW_TIME) if layout is None else layout.row_time
 
     def _order(self) -> tuple[str, ...]:
         schema = self._table.schema()

@@ -21,6 +21,7 @@ from pyiceberg.types import (
 
 QUARANTINE = "silver.quarantine"
 QUALITY = "silver.quality"
+QUALITY_DAYS = "silver.quality_days"
 LEDGER = "bronze.ledger"
 
 LEDGER_ID = "ledger_id"
@@ -34,6 +35,9 @@ INSTRUMENT = "instrument"
 
 HIDDEN_COLUMNS = "lakehouse.hidden-columns"
 """Table property: columns that a scan leaves out unless they are named, separated by commas."""
+
+ROW_TIME = "lakehouse.row-time"
+"""Table property: column that places a row in time, for tables that no layout of this release describes."""
 
 _PARTITION_ID_START = 1000
 
@@ -133,7 +137,7 @@ SERIES: tuple[ColumnDoc, ...] = (
 INSTRUMENT_DOC: ColumnDoc = (
     INSTRUMENT,
     TEXT,
-    "optional: Symbol as ccxt writes it, alike for all sources, e.g. BTC/USDT; null where the spelling follows no known rule",
+    "optional: Symbol as ccxt writes it, the same for every source, e.g. BTC/USDT; null where it follows no known rule",
 )
 
 
