@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from lakehouse_sdk.events import Observer
     from lakehouse_sdk.jobs.load import Missing
     from lakehouse_sdk.jobs.loaded import LoadedScan
+    from lakehouse_sdk.tables import TableCatalog
+    from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
 
 
 class ReadingCalls:
@@ -20,6 +23,11 @@ class ReadingCalls:
 
     settings: Settings
     _observer: Observer
+    if TYPE_CHECKING:
+
+        @cached_property
+        def catalog(self) -> TableCatalog:
+            """The Iceberg catalogue."""
 
     def load(
         self,
@@ -76,3 +84,20 @@ class ReadingCalls:
             cadence=cadence,
             observer=self._observer,
         )
+
+    def query(self, sql: str, *, as_of: QueryAsOf | None = None) -> QueryResult:
+        """The rows of one SELECT over any tables, by DuckDB: `.to_pandas()`, `.to_polars()`, `.to_arrow()`, `.fetchall()`.
+
+        Nothing is read before that. Then columns, filters and files are chosen by the query, in bounded memory as far as the
+        SELECT itself allows it. Times are in UTC. SQL can only read, and only tables: no files, no network.
+
+        Args:
+            sql: One SELECT of DuckDB's SQL; tables are named in full, as `silver.klines`.
+            as_of: Every table as it was at an aware datetime or tag; or states by table: `{"silver.klines": "study-1"}`.
+
+        Raises:
+            UsageError: Not a single SELECT, a syntax error, an unknown table or column, or something that SQL may not do here.
+            NotFoundError: A table has no such tag, or had no snapshot at that time.
+            ConfigurationError: The extra `tables` is not installed.
+        """
+        return self.catalog.query(sql, as_of)

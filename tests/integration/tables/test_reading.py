@@ -129,4 +129,4 @@ def test_a_table_whose_columns_were_renamed_is_read_by_their_ids(
         update.rename_column("a", "c").rename_column("b", "a")
     mine = catalog.table("gold.mine")
     assert mine.scan().lazy().sort("c").collect().to_dict(as_series=False) == {"c": [1, 2], "a": [3, 4]}
-    assert isinstance(mine.scan()._dataset(), ds.InMemoryDataset)
+    assert isinstance(mine.scan().to_dataset(), ds.InMemoryDataset)
