@@ -26,6 +26,7 @@ from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.evolution import evolve
+from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.tables.care.recovery import RecoveryReport
     from lakehouse_sdk.tables.gold import GoldView
+    from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -135,6 +137,13 @@ class TableCatalog:
     def storage_errors(self) -> AbstractContextManager[None]:
         """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
         return storage_errors(self._catalog.properties)
+
+    def query(self, sql: str, as_of: QueryAsOf | None = None) -> QueryResult:
+        """One SELECT over tables named in full; see `Lakehouse.query`."""
+        with tables_extra():
+            from lakehouse_sdk.tables.query import run_query  # noqa: PLC0415 (loads DuckDB)
+
+        return run_query(sql, self.table, self.list_tables, as_of)
 
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.
