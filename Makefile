@@ -37,6 +37,7 @@ bench: minio ## Measure, and write docs/reference/benchmarks.md (two hours; the 
 	@$(BIN)/python benchmarks/peers.py
 	@$(BIN)/python benchmarks/transfer.py
 	@$(BIN)/python benchmarks/archives.py
+	@$(BIN)/python benchmarks/tables.py
 
 docs: setup ## Write the generated pages of docs/reference anew
 	@$(BIN)/python tools/write_reference.py

@@ -15,7 +15,7 @@ _HEAD = """# Benchmarks
 
 Made by `make bench`. Only ratios carry over to other machines.
 """
-_SECTIONS = ("start", "transfers", "archives")
+_SECTIONS = ("start", "transfers", "archives", "tables")
 """In the order of the page."""
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.archives import ArchiveObject
+from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEntry, LedgerEvent, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
@@ -33,6 +34,10 @@ _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
 _READERS = 4
 """Archives read and parsed at once: parsing leaves the interpreter lock, so two cores are busy while two requests wait."""
+_WINDOW_BYTES = 48 * 1024**2
+"""Archives, as they are packed, that are taken ahead of the commit: rows in memory take about ten times as much."""
+_SMALLEST_SHARE = _WINDOW_BYTES // (2 * _READERS)
+"""What an archive counts for at least, so that there are never more of them than keep the readers busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +236,13 @@ class _Builder:
         overlaps: Overlaps,
     ) -> CommitReport:
         before = len(self._files)
-        batches = map_ordered(self._pool, lambda item: check(item, overlaps), items, window=2 * _READERS)
+        batches = map_ordered(
+            self._pool,
+            lambda item: check(item, overlaps),
+            items,
+            window=_WINDOW_BYTES,
+            weigh=lambda item: max(item.archive.size_bytes, _SMALLEST_SHARE),
+        )
         try:
             commit = self._catalog.commit(self._note(batch) for batch in batches)
         except BaseException:
@@ -336,6 +347,7 @@ def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:
         archive.period_end,
         archive.key,
         item.sha256 or hashlib.sha256(data).hexdigest(),
+        read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
     )
     return validate(parse_archive(data, file))
 

@@ -34,7 +34,7 @@ class GoldCalls:
         made_from: MadeFrom = "auto",
         gaps: Gaps = "none",
         features: Sequence[Feature] = (),
-        as_of: datetime | None = None,
+        as_of: datetime | str | None = None,
     ) -> GoldView:
         """Bars of any length with what belongs to them, out of silver tables; read it with `to_pandas()` and others.
 
@@ -43,7 +43,7 @@ class GoldCalls:
         says so (`is_complete`).
 
         Args:
-            symbols: One or more symbols as the publisher spells them; None for all.
+            symbols: One or more symbols, as the publisher spells them (`BTCUSDT`) or as ccxt does (`BTC/USDT:USDT`); None for all.
             interval: Length of the bars: a number of `s`, `m`, `h` or `d`, `1w` (from Monday) or `1mo`.
             source: Publisher.
             market: Market of the publisher.
@@ -57,7 +57,7 @@ class GoldCalls:
             features: What to add: `vwap`, `returns` (`return`, `log_return`; null where the bar before is missing),
                 `imbalance` (`taker_imbalance`), `funding` (`funding_rate`, `funding_time`, `funding_paid`), `mark`
                 (`mark_close`), `index` (`index_close`, `basis`), `premium` (`premium_close`).
-            as_of: An aware datetime: every table as it was then.
+            as_of: An aware datetime, or the name of a tag that every table has: the tables as they were then.
 
         Raises:
             UsageError: An argument is wrong, or the market has no such feature.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-from lakehouse_sdk.tables.schemas import INGESTED_AT, LAYOUTS, QUALITY, QUARANTINE, SOURCE_KEY, SOURCE_SHA256
+from lakehouse_sdk.tables.schemas import INGESTED_AT, INSTRUMENT, LAYOUTS, QUALITY, QUARANTINE, SOURCE_KEY, SOURCE_SHA256
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.source import SourceFile
@@ -56,6 +56,7 @@ def _origin(file: SourceFile) -> dict[str, Any]:
         "period_end": file.period_end,
         SOURCE_KEY: file.key,
         SOURCE_SHA256: file.sha256,
+        INSTRUMENT: file.instrument,
     }
 
 

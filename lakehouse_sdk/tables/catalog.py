@@ -6,8 +6,9 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -30,6 +31,8 @@ from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
 from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.series import find_spellings
+from lakehouse_sdk.tables.symbols import Spellings
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -102,12 +105,20 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
+        return Table(name, self.load(name), partial(self._find_spellings, name))
+
+    def load(self, name: str) -> IcebergTable:
+        """Pyiceberg's table as it is now, for work below the SDK's own `Table`; raises as `table`."""
         with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
             if "." in name:
-                return Table(name, self._catalog.load_table(name))
+                return self._catalog.load_table(name)
         known = self.list_tables()
         hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
         raise NotFoundError(f"There is no table {name!r}.", hint=hint)
+
+    def storage_errors(self) -> AbstractContextManager[None]:
+        """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
+        return storage_errors(self._catalog.properties)
 
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.
@@ -199,6 +210,12 @@ class TableCatalog:
                 if table.properties.get(name) != terms_url:
                     with table.transaction() as transaction:
                         transaction.set_properties({name: terms_url})
+
+    def _find_spellings(self, name: str, canonical: Sequence[str]) -> Spellings:
+        """What canonical symbols stand for in a table, as the book of archives says."""
+        with suppress(NoSuchTableError):
+            return find_spellings(self._catalog.load_table(QUALITY), name, canonical) if canonical else {}
+        return {}
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):

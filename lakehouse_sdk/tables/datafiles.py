@@ -40,6 +40,24 @@ ROW_GROUP_ROWS = 250_000
 WRITE_THREADS = 4
 """Files written at once; a small file waits for the server most of its time."""
 
+_FEW_VALUES = frozenset(
+    {
+        "price",
+        "quantity",
+        "contract_quantity",
+        "best_bid_price",
+        "best_bid_qty",
+        "best_ask_price",
+        "best_ask_qty",
+        "percentage",
+        "volume",
+        "taker_buy_volume",
+    }
+)
+"""Numbers with a fraction of which a row group holds few different ones: ticks and steps of a day."""
+_ZSTD_LEVEL = 3
+"""A tenth smaller than level 1, which Arrow takes by default, for a quarter more time; level 5 gains 3 % for twice the time."""
+
 _TIME_UNITS: dict[type, str] = {DayTransform: "D", MonthTransform: "M"}
 
 SourceId = tuple[str, str]
@@ -199,16 +217,19 @@ def _write_file(
 def _write_parquet(output: Any, rows: pa.Table) -> tuple[pq.FileMetaData, int]:
     """Footer and size of the file.
 
-    Text goes as dictionaries. Times and ids rise in small steps, so that their differences need few bits; prices repeat, so
-    that a dictionary serves them as well.
+    Text goes as dictionaries. Times and ids rise in small steps, so that their differences need few bits. Prices of trades
+    repeat, so that a dictionary serves them as well; those of bars and whatever is a product do not, and plain values then
+    take half the time and fewer bytes.
     """
     rising = [field.name for field in rows.schema if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)]
+    single = [field.name for field in rows.schema if pa.types.is_floating(field.type) and field.name not in _FEW_VALUES]
     with output.create() as stream:
         writer = pq.ParquetWriter(
             stream,
             rows.schema,
             compression="zstd",
-            use_dictionary=[field.name for field in rows.schema if field.name not in rising],
+            compression_level=_ZSTD_LEVEL,
+            use_dictionary=[name for name in rows.column_names if name not in {*rising, *single}],
             column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
             store_schema=False,  # readers are to see plain text columns, not Arrow dictionaries
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -48,17 +49,24 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
     return rows.filter(~broken).select("_line", *spec.kept), rejected
 
 
-def find_text(body: bytes, first_line: int, lines: Sequence[int]) -> list[str]:
-    """The text of these lines of `body`, whose first line has the number `first_line`, cut at `TEXT_LIMIT` characters."""
-    wanted = set(lines)
+def find_text(pieces: Iterable[bytes], lines: Sequence[int]) -> list[str]:
+    """The text of these lines of a file that comes in pieces of whole lines, each cut at `TEXT_LIMIT` characters."""
     found: dict[int, str] = {}
-    start = 0
-    for number in range(first_line, max(wanted, default=0) + 1):
-        end = body.find(b"\n", start)
-        end = len(body) if end < 0 else end
-        if number in wanted:
-            found[number] = body[start:end].decode("utf-8", "replace").rstrip("\r")[:TEXT_LIMIT]
-        start = end + 1
+    wanted = deque(sorted(set(lines)))
+    first = 1
+    for piece in pieces:
+        limit = first + piece.count(b"\n") + (not piece.endswith(b"\n"))
+        number, start = first, 0
+        while wanted and wanted[0] < limit:
+            for _ in range(wanted[0] - number):
+                start = piece.index(b"\n", start) + 1
+            number = wanted.popleft()
+            end = piece.find(b"\n", start)
+            text = piece[start : len(piece) if end < 0 else end]
+            found[number] = text.decode("utf-8", "replace").rstrip("\r")[:TEXT_LIMIT]
+        if not wanted:
+            break
+        first = limit
     return [found[number] for number in lines]
 
 

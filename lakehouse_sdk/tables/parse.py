@@ -1,23 +1,25 @@
 """Bytes of an archive to typed columns: nothing lost, nothing guessed, nothing silently null.
 
-A file is read in one vectorised pass. Only where that pass meets trouble is it read again in slices, and only the slices in
-trouble line by line (`lines`), so that each bad line is found by number while the good ones are kept.
+A file is unpacked and read piece by piece, each in one vectorised pass. Only where that pass meets trouble is the piece read
+again in slices, and only the slices in trouble line by line (`lines`), so that each bad line is found by number while the good
+ones are kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import cast
 
 import polars as pl
 
 from lakehouse_sdk.errors import IntegrityError
 from lakehouse_sdk.tables.cells import empty_rows, read_cell
-from lakehouse_sdk.tables.container import ArchiveDefect, unpack
+from lakehouse_sdk.tables.container import ArchiveDefect, UnreadableError, cut_lines, unpack
 from lakehouse_sdk.tables.formats import INSTANT_LIMIT, MICROSECONDS_FROM, MILLISECONDS_FROM, FormatSpec, Kind, get_format
-from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, read_lines
+from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, find_text, read_lines
 from lakehouse_sdk.tables.objects import find_unknown_keys, key_of, read_objects
 from lakehouse_sdk.tables.source import SourceFile
 
@@ -54,8 +56,7 @@ class ParsedArchive:
         has_header: True where the CSV begins with the column names.
         time_unit: `s`, `ms`, `us`, `mixed` or `text`, as written for `spec.row_time`; None without rows.
         defect: Why nothing could be read at all; then there are no rows.
-        body: The file from its first data line on.
-        first_line: Number of that line.
+        data: The archive itself: where a rule rejects a row, its text is looked up.
     """
 
     file: SourceFile
@@ -65,13 +66,16 @@ class ParsedArchive:
     has_header: bool = False
     time_unit: str | None = None
     defect: ArchiveDefect | None = None
-    body: bytes = field(default=b"", repr=False)
-    first_line: int = 1
+    data: bytes = field(default=b"", repr=False)
 
     @property
     def rows_in(self) -> int:
         """Data lines of the file; header and blank lines do not count."""
         return self.rows.height + self.rejected.height
+
+    def find_text(self, lines: Sequence[int]) -> list[str]:
+        """The text of these lines, in the order given, each cut at `lines.TEXT_LIMIT` characters; unpacks the archive again."""
+        return find_text(cut_lines(unpack(self.data, self.file.stem, self.file.container)), lines)
 
 
 def parse_archive(data: bytes, file: SourceFile) -> ParsedArchive:
@@ -92,37 +96,48 @@ def parse_archive(data: bytes, file: SourceFile) -> ParsedArchive:
     actual = hashlib.sha256(data).hexdigest()
     if actual != file.sha256:
         raise IntegrityError(f"{file.key} was to have SHA-256 {file.sha256} and has {actual}.", hint="Collect it again.")
-    text = unpack(data, file.stem, file.container)
-    if isinstance(text, ArchiveDefect):
-        return ParsedArchive(file, spec, _no_rows(spec), defect=text)
-    return _parse_text(text, file, spec)
+    try:
+        return _parse_pieces(cut_lines(unpack(data, file.stem, file.container)), file, spec, data)
+    except UnreadableError as error:
+        return ParsedArchive(file, spec, _no_rows(spec), defect=error.defect)
 
 
-def _parse_text(text: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
-    start, first_line = _skip_blank(text)
-    end = text.find(b"\n", start)
-    head = text[start:] if end < 0 else text[start:end]
+def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, data: bytes) -> ParsedArchive:
+    text, first_line = _skip_blank(pieces)
+    head = text.partition(b"\n")[0]
     has_header = spec.content == "csv" and _is_header(head, spec)
     unknown = _find_unknown_columns(head, spec) if has_header or spec.content == "json" else None
     if unknown is not None:
         return ParsedArchive(file, spec, _no_rows(spec), has_header=has_header, defect=unknown)
     if has_header:
-        start, first_line = min(start + len(head) + 1, len(text)), first_line + 1
-    body = text[start:]
-    rows, rejected = _read(body, first_line, spec)
+        text, first_line = text[len(head) + 1 :], first_line + 1
+    kept, rejected = [empty_rows(spec, LINE)], [pl.DataFrame(schema=REJECTED_SCHEMA)]
+    for piece in chain((text,), pieces):
+        rows, bad = _read(piece, first_line, spec)
+        kept.append(rows)
+        rejected.append(bad)
+        first_line += piece.count(b"\n")
+    rows = pl.concat(kept)
     unit = _time_unit(rows[spec.row_time], spec)
-    return ParsedArchive(file, spec, _to_instants(rows, spec), rejected, has_header, unit, None, body, first_line)
+    return ParsedArchive(file, spec, _to_instants(rows, spec), pl.concat(rejected), has_header, unit, data=data)
 
 
-def _skip_blank(csv: bytes) -> tuple[int, int]:
-    """Offset and number of the first line with content; a byte order mark is passed over."""
-    start, line = len(_BOM) if csv.startswith(_BOM) else 0, 1
-    while start < len(csv):
-        end = csv.find(b"\n", start)
-        if end < 0 or csv[start:end].strip():
-            break
-        start, line = end + 1, line + 1
-    return start, line
+def _skip_blank(pieces: Iterator[bytes]) -> tuple[bytes, int]:
+    """What is left of the first piece with content, from its first line with content on, and that line's number.
+
+    A byte order mark is passed over.
+    """
+    line, mark = 1, _BOM
+    for piece in pieces:
+        start, mark = len(mark) if piece.startswith(mark) else 0, b""
+        while start < len(piece):
+            end = piece.find(b"\n", start)
+            if end < 0 or piece[start:end].strip():
+                break
+            start, line = end + 1, line + 1
+        if piece[start:].strip():
+            return piece[start:], line
+    return b"", line
 
 
 def _fields(head: bytes) -> list[str]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from lakehouse_sdk.tables.container import ArchiveDefect
 from lakehouse_sdk.tables.enrich import enrich
-from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, find_text
+from lakehouse_sdk.tables.lines import REJECTED_SCHEMA
 from lakehouse_sdk.tables.parse import LINE, ParsedArchive
 from lakehouse_sdk.tables.rules import CONFLICTING_DUPLICATE, Severity, explain_breach, explain_values, select_rules
 from lakehouse_sdk.tables.source import SourceFile
@@ -180,5 +180,5 @@ def _with_text(parsed: ParsedArchive, breaches: pl.DataFrame) -> pl.DataFrame:
     if breaches.is_empty():
         return parsed.rejected
     lines = breaches["line"].to_list()
-    text = pl.Series("text", find_text(parsed.body, parsed.first_line, lines), dtype=pl.String)
+    text = pl.Series("text", parsed.find_text(lines), dtype=pl.String)
     return pl.concat([parsed.rejected, breaches.with_columns(text)]).select(*REJECTED_SCHEMA).sort("line")

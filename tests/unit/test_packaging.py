@@ -21,7 +21,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 CONSTRAINTS = (ROOT / "constraints.txt").read_text().splitlines()
 ENVIRONMENT: dict[str, Any] = yaml.safe_load((ROOT / "environment.yml").read_text())
 
-CONDA_NAMES = {"python-duckdb": "duckdb", "python-build": "build"}
+CONDA_NAMES = {"python-build": "build", "python-duckdb": "duckdb", "python-isal": "isal"}
 ONLY_CONDA = {
     "python",
     "pip",

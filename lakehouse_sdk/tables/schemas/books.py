@@ -9,6 +9,7 @@ from pyiceberg.types import MapType, NestedField
 from lakehouse_sdk.tables.schemas.layout import (
     EVENT_ID,
     INSTANT,
+    INSTRUMENT,
     LEDGER,
     LEDGER_ID,
     LINEAGE,
@@ -64,6 +65,7 @@ _QUALITY_SCHEMA = Schema(
     *_QUALITY_BASE.fields,
     _counts(100, "rejects", "Quarantined rows by rule"),
     _counts(110, "flags", "Accepted rows that break a rule of severity W, by rule"),
+    NestedField(120, INSTRUMENT, TEXT, required=False, doc="Symbol as ccxt writes it; null where it follows no known rule"),
 )
 
 _LEDGER_SCHEMA = make_schema(

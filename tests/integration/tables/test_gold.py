@@ -34,9 +34,9 @@ def published(symbol: str, day: date, *, market: str = "um", interval_s: int = 6
     instrument = find_instrument(market, symbol)
     bars = make_bars(make_trades(instrument, day, orders=3000, halted=market == "spot"), interval_s)
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return check_klines(
-        format_bars(instrument, [bars], interval_s, day).text, symbol=symbol, day=start, market=market, interval=name
-    )
+    text = format_bars(instrument, [bars], interval_s, day).text
+    canonical = f"{symbol[:3]}/USDT{':USDT' if market == 'um' else ''}"
+    return check_klines(text, symbol=symbol, day=start, market=market, interval=name, instrument=canonical)
 
 
 def traded(symbol: str, day: date, *, market: str = "um") -> CheckedBatch:
@@ -191,6 +191,16 @@ def test_all_tables_are_read_as_of_one_time(lake: Lakehouse) -> None:
         assert lake.bars("BTCUSDT", interval="1d").to_polars().height == rows.height + 1
     finally:
         lake.catalog._catalog.load_table("silver.klines").delete(f"open_time >= '{later}T00:00:00+00:00'")
+
+
+def test_symbols_may_be_written_as_ccxt_does(lake: Lakehouse) -> None:
+    view = lake.bars("BTC/USDT:USDT", interval="1d", features=["index"])
+    assert view.symbols == ("BTCUSDT",)
+    assert_frame_equal(view.to_polars(), lake.bars("BTCUSDT", interval="1d", features=["index"]).to_polars())
+    with pytest.raises(
+        NotFoundError, match=r"silver\.klines has no 'BTC/USDT' of binance um. It has it as: binance spot BTCUSDT"
+    ):
+        lake.bars("BTC/USDT", interval="1d")
 
 
 def test_every_library_gets_the_same_rows(lake: Lakehouse) -> None:

@@ -12,17 +12,33 @@ from table_archives import csv_of, kline, kline_file, zip_of
 from table_samples import check
 
 from lakehouse_sdk.tables import container, parse_archive, validate
-from lakehouse_sdk.tables.container import ArchiveDefect, unpack
+from lakehouse_sdk.tables.container import UnreadableError, cut_lines
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
 CSV = csv_of(kline(i) for i in range(50))
 
 
-def _reason(data: bytes) -> str:
-    result = unpack(data, "x")
-    assert isinstance(result, ArchiveDefect)
-    assert result.detail
-    return result.reason
+@pytest.fixture(params=[300, container.PIECE_BYTES], ids=["many pieces", "one piece"], autouse=True)
+def piece_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Everything holds however a file is cut."""
+    size: int = request.param
+    monkeypatch.setattr(container, "PIECE_BYTES", size)
+    monkeypatch.setattr(container, "_PACKED_BYTES", max(size // 3, 7))
+    return size
+
+
+def unpack(data: bytes, stem: str, kind: str = "zip") -> bytes:
+    """All pieces."""
+    pieces = list(container.unpack(data, stem, kind))
+    assert all(0 < len(piece) <= container.PIECE_BYTES for piece in pieces)
+    return b"".join(pieces)
+
+
+def _reason(data: bytes, kind: str = "zip") -> str:
+    with pytest.raises(UnreadableError) as caught:
+        unpack(data, "x", kind)
+    assert caught.value.defect.detail
+    return caught.value.defect.reason
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -109,10 +125,7 @@ def test_a_declared_size_that_is_too_small_does_not_smuggle_bytes_past_the_cap()
 
 
 def _gzip_reason(data: bytes) -> str:
-    result = unpack(data, "x", "gz")
-    assert isinstance(result, ArchiveDefect)
-    assert result.detail
-    return result.reason
+    return _reason(data, "gz")
 
 
 @pytest.mark.parametrize("level", [0, 1, 9])
@@ -144,7 +157,12 @@ def test_gzip_with_a_wrong_crc_length_or_content(place: int) -> None:
     assert _gzip_reason(bytes(data)) == "gzip-unreadable"
 
 
-@pytest.mark.parametrize("rest", [b"x", b"\x1f", b"PK\x03\x04 and more", CSV])
+@pytest.mark.parametrize("rest", [b"x", b"\x1f", b"xy"])
+def test_too_few_bytes_behind_a_gzip_stream_may_be_the_beginning_of_another(rest: bytes) -> None:
+    assert _gzip_reason(gzip.compress(CSV) + rest) == "gzip-unreadable"
+
+
+@pytest.mark.parametrize("rest", [b"twelve bytes", b"PK\x03\x04 and more", CSV])
 def test_bytes_behind_a_gzip_stream(rest: bytes) -> None:
     assert _gzip_reason(gzip.compress(CSV) + rest) == "gzip-trailing"
 
@@ -161,9 +179,28 @@ def test_gzip_beyond_the_caps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_without_container_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert unpack(CSV, "x", "plain") == CSV
     monkeypatch.setattr(container, "MAX_CSV_BYTES", len(CSV) - 1)
-    result = unpack(CSV, "x", "plain")
-    assert isinstance(result, ArchiveDefect)
-    assert result.reason == "file-too-large"
+    assert _reason(CSV, "plain") == "file-too-large"
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b"a", b"a\nbc\n\nd", b"a\n" * 9, b"no line at all"])
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_pieces_are_cut_at_the_ends_of_lines(text: bytes, size: int) -> None:
+    pieces = list(cut_lines(text[start : start + size] for start in range(0, len(text), size)))
+    assert b"".join(pieces) == text
+    assert all(piece.endswith(b"\n") for piece in pieces[:-1])
+    assert all(pieces)
+
+
+def test_a_member_that_holds_more_or_less_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        for change in (-1, 1):
+            data = bytearray(zip_of(("x.csv", CSV), method=method))
+            struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, len(CSV) + change)
+            assert _reason(bytes(data)) == "zip-unreadable"
+
+
+def test_bytes_before_the_zip_do_not_move_its_member() -> None:
+    assert unpack(b"#!/bin/sh\n" + zip_of(("x.csv", CSV)), "x") == CSV
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from table_archives import (
 )
 
 from lakehouse_sdk.errors import IntegrityError, UsageError
-from lakehouse_sdk.tables import ParsedArchive, SourceFile, get_format, parse_archive
+from lakehouse_sdk.tables import ParsedArchive, SourceFile, container, get_format, parse_archive, validate
 from lakehouse_sdk.tables import parse as parse_module
 from lakehouse_sdk.tables.formats import FORMATS
 from lakehouse_sdk.tables.lines import read_lines
@@ -230,6 +230,22 @@ def test_trouble_is_searched_in_slices_and_numbers_stay_true(monkeypatch: pytest
     parsed = _klines([KLINE_HEADER, *lines])
     assert [(line, rule) for line, rule, _ in _rejected(parsed)] == [(9, "column-count"), (34, "number")]
     assert parsed.rows["_line"].to_list() == [n for n in range(2, 43) if n not in {9, 22, 34}]
+
+
+@pytest.mark.parametrize("size", [1, 40, 300, 5_000])
+def test_the_pieces_in_which_a_file_comes_do_not_show(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    lines = [kline(i) for i in range(40)]
+    lines[7], lines[31] = "short", kline(31, low="0")
+    lines.insert(20, "")
+    data, file = klines_archive(["", KLINE_HEADER, *lines])
+    whole = validate(parse_archive(data, file))
+    monkeypatch.setattr(container, "PIECE_BYTES", size)
+    monkeypatch.setattr(container, "_PACKED_BYTES", 50)
+    pieces = validate(parse_archive(data, file))
+    assert pieces.accepted.equals(whole.accepted)
+    assert pieces.quarantined.rows() == whole.quarantined.rows()
+    assert whole.quarantined["line"].to_list() == [10, 35]
+    assert whole.quarantined["text"].to_list() == ["short", kline(31, low="0")]
 
 
 def test_both_ways_of_reading_agree() -> None:

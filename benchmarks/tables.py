@@ -1,0 +1,278 @@
+"""From bronze to tables and back to pandas, beside what people write and beside the floor; part of `make bench`.
+
+python benchmarks/tables.py --quick      # minutes: does the harness work
+python benchmarks/tables.py              # the figures
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from clients import base_env
+from measure import Cost, run
+from page import ROOT, describe_machine, replace_section
+from trees import MIB, Site
+
+from lakehouse_sdk.testing import MirrorSpec, day_range, month_range, publish_mirror
+
+PROGRAM = str(Path(__file__).with_name("programs") / "building.py")
+RESULTS = ROOT / "benchmarks" / "results" / "tables.json"
+WORKS = ("day", "klines", "research")
+FIRST_DAY = date(2021, 1, 1)
+BAR_TRADES = 10_000
+"""Trades of a day from which bars are made: some in every minute, as in a market that lives."""
+
+
+@dataclass
+class Results:
+    """Samples by work and by what was measured; a sample is what one process cost and what it said itself."""
+
+    samples: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+
+    def add(self, work: str, name: str, cost: Cost) -> None:
+        said = json.loads(cost.output.strip().rpartition("\n")[2])
+        sample = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "peak_mib": cost.peak_bytes / MIB, **said}
+        self.samples.setdefault(work, {}).setdefault(name, []).append(sample)
+        print(f"{work}: {name} {sample}", flush=True)
+
+    def median(self, work: str, name: str, value: str) -> float | None:
+        samples = self.samples.get(work, {}).get(name)
+        return statistics.median(sample[value] for sample in samples) if samples else None
+
+
+class Bench:
+    """A mirror and a lake on one server, and what was measured so far."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options = options
+        self.folder = folder
+        self.site = Site("lake", folder / "server")
+        self.results = Results()
+
+    def measure_day(self) -> None:
+        """One day of aggTrades."""
+        spec = MirrorSpec(
+            markets=("um",),
+            data_types=("aggTrades",),
+            days=(FIRST_DAY,),
+            trades_per_day=50_000 if self.options.quick else 1_430_000,
+        )
+        mirror = self._publish(spec)
+        zips = self._download(mirror)
+        for _ in range(self.options.runs):
+            for name in random.sample(["build", "floor"], 2):
+                if name == "build":
+                    self._run_in_fresh_lake("day", name, mirror, ["build", "um", "aggTrades"])
+                else:
+                    self._add("day", name, mirror, ["floor", str(zips)], lake="none")
+        self.site.remove_bucket(mirror)
+
+    def measure_klines(self) -> None:
+        """10,000 daily archives of 1m bars, also a tenth of them, beside the loop."""
+        symbols, days = (2, 50) if self.options.quick else (10, 1000)
+        last = FIRST_DAY + timedelta(days=days - 1)
+        spec = MirrorSpec(
+            markets=("um",), symbols=_symbols(symbols), days=day_range(FIRST_DAY, last), trades_per_day=BAR_TRADES
+        )
+        mirror = self._publish(spec)
+        self._run_in_fresh_lake("klines", "a tenth", mirror, ["build", "um", "klines", str(days // 10)])
+        self._run_in_fresh_lake("klines", "build", mirror, ["build", "um", "klines"])
+        self._run_in_fresh_lake("klines", "loop", mirror, ["loop", mirror])
+        self.site.remove_bucket(mirror)
+
+    def measure_research(self) -> None:
+        """20 symbols, 36 months of 1m bars, by monthly archives; then one of the symbols to pandas."""
+        symbols, months = (2, 3) if self.options.quick else (20, 36)
+        last = date(FIRST_DAY.year + (months - 1) // 12, (months - 1) % 12 + 1, 1)
+        spec = MirrorSpec(
+            markets=("um",), symbols=_symbols(symbols), months=month_range(FIRST_DAY, last), trades_per_day=BAR_TRADES
+        )
+        mirror = self._publish(spec)
+        zips = self._download(mirror)
+        self._add("research", "floor", mirror, ["floor", str(zips)], lake="none")
+        lake = self.site.new_bucket()
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            self._add("research", "load", mirror, ["research", str(symbols)], lake=lake, catalog=scratch)
+            self._add("research", "read", mirror, ["read", "S001USDT"], lake=lake, catalog=scratch)
+        self.site.remove_bucket(lake)
+        self.site.remove_bucket(mirror)
+
+    def _publish(self, spec: MirrorSpec) -> str:
+        bucket = self.site.new_bucket()
+        truth = publish_mirror(self.site.server.profile, bucket, spec)
+        print(f"published {len(truth.archives):,} archives, {truth.totals.rows_published:,} rows", flush=True)
+        return bucket
+
+    def _download(self, bucket: str) -> Path:
+        """The zips of a mirror as local files."""
+        folder = self.folder / bucket
+        folder.mkdir()
+        pages = self.site.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for key in (item["Key"] for page in pages for item in page["Contents"]):
+            if key.endswith(".zip"):
+                answer = self.site.client.get_object(Bucket=bucket, Key=key)
+                (folder / key.rpartition("/")[2]).write_bytes(answer["Body"].read())
+        return folder
+
+    def _run_in_fresh_lake(self, work: str, name: str, mirror: str, command: list[str]) -> None:
+        lake = self.site.new_bucket()
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            self._add(work, name, mirror, command, lake=lake, catalog=scratch)
+        self.site.remove_bucket(lake)
+
+    def _add(self, work: str, name: str, mirror: str, command: list[str], *, lake: str, catalog: str = "") -> None:
+        env = self._env(mirror, lake, catalog or str(self.folder))
+        self.results.add(work, name, run([sys.executable, PROGRAM, *command], env=env, cwd=self.folder))
+
+    def _env(self, mirror: str, lake: str, catalog: str) -> dict[str, str]:
+        access_key, secret_key = self.site.server.profile.credentials()
+        endpoint_url = self.site.server.endpoint_url
+        return {
+            **base_env(self.folder),
+            "LAKEHOUSE_STORAGE__ENDPOINT_URL": endpoint_url,
+            "LAKEHOUSE_STORAGE__ACCESS_KEY": access_key,
+            "LAKEHOUSE_STORAGE__SECRET_KEY": secret_key,
+            "LAKEHOUSE_LAKE__BUCKET": lake,
+            "LAKEHOUSE_ARCHIVES__BINANCE__ENDPOINT_URL": endpoint_url,
+            "LAKEHOUSE_ARCHIVES__BINANCE__BUCKET": mirror,
+            "LAKEHOUSE_ARCHIVES__BINANCE__REGION": "us-east-1",
+            "LAKEHOUSE_CATALOG__URI": f"sqlite:///{catalog}/catalog.db",
+        }
+
+
+def _symbols(count: int) -> tuple[str, ...]:
+    return tuple(f"S{number:03}USDT" for number in range(count))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the page; `value` has to be at most `bound`, both in `unit`."""
+
+    what: str
+    target: str
+    value: float | None
+    bound: float | None
+    unit: str
+
+    def render(self) -> str:
+        verdict = "" if self.value is None or self.bound is None else "met" if self.value <= self.bound else "**missed**"
+        return f"| {self.what} | {self.target} | {_show(self.value, self.unit)} | {_show(self.bound, self.unit)} | {verdict} |"
+
+
+def list_lines(results: Results) -> list[Line]:
+    """What the page shows."""
+    get = results.median
+    loop, build = get("klines", "loop", "seconds"), get("klines", "build", "seconds")
+    return [
+        Line("aggTrades of a day, bronze to committed table", "at most 2.5 x the floor", get("day", "build", "seconds"),
+             _times(2.5, get("day", "floor", "seconds")), "s"),
+        Line("… memory of the process", "under 700 MiB", get("day", "build", "peak_mib"), 700, "MiB"),
+        Line("… stored", "at most 30 % of the CSV", _mib(get("day", "build", "table_bytes")),
+             _mib(_times(0.3, get("day", "floor", "csv_bytes"))), "MiB"),
+        Line("… stored", "smaller than the zip", _mib(get("day", "build", "table_bytes")),
+             _mib(get("day", "floor", "zip_bytes")), "MiB"),
+        Line("10,000 daily archives of 1m bars into one table", "at most a fifth of the loop", build, _times(0.2, loop), "s"),
+        Line("… memory of the process", "under 1 GiB", get("klines", "build", "peak_mib"), 1024, "MiB"),
+        Line("… memory, against 1,000 archives", "bounded: at most 1.5 x", get("klines", "build", "peak_mib"),
+             _times(1.5, get("klines", "a tenth", "peak_mib")), "MiB"),
+        Line("20 symbols, 36 months of 1m bars, mirror to table", "at most 2.5 x the floor", get("research", "load", "seconds"),
+             _times(2.5, get("research", "floor", "seconds")), "s"),
+        Line("… stored", "at most 30 % of the CSV", _mib(get("research", "load", "table_bytes")),
+             _mib(_times(0.3, get("research", "floor", "csv_bytes"))), "MiB"),
+        Line("… stored", "smaller than the zips", _mib(get("research", "load", "table_bytes")),
+             _mib(get("research", "floor", "zip_bytes")), "MiB"),
+        Line("One of the symbols to pandas", "at most 2 x `read_parquet` of the same rows", get("research", "read", "scan_s"),
+             _times(2, get("research", "read", "read_parquet_s")), "s"),
+    ]  # fmt: skip
+
+
+def render(known: dict[str, Any]) -> str:
+    """The section."""
+    results = Results(known["samples"])
+    lines = "\n".join(line.render() for line in list_lines(results))
+    get = results.median
+    files, size = get("klines", "build", "table_files"), get("klines", "build", "table_bytes")
+    planned = f"{files:.0f} files, {size / files / MIB:.1f} MiB each in the mean" if files and size else "not measured"
+    pruned = f"{_show(get('research', 'read', 'files'), '')} of {_show(get('research', 'read', 'files_in_table'), '')}"
+    return f"""## Tables
+
+Measured {known["measured"]} on {describe_machine()}, by `python benchmarks/tables.py`
+(load average at the end {known["load"]:.1f}). The day is the median of up to {known["runs"]} runs, each a fresh process; what
+is imported once is not in the seconds. All checks are made. Mirror and lake are buckets of one MinIO server on loopback, whose
+work is in every figure.
+
+The floor is `zipfile`, `polars.read_csv`, `write_parquet` of local files: no checks, no lineage, no commit, no server. The loop
+is what people write: `s3fs.open`, `zipfile`, `pandas.read_csv`, `to_parquet`, one archive after the other. Sizes of zips
+are those of the same text packed by zlib's default level, as the exchange packs.
+
+| what | target | measured | bound | |
+|---|---|---|---|---|
+{lines}
+
+Size planning: the 14.4 million bars of the 10,000 archives rest in {planned}. Pruning: the scan of one symbol opens
+{pruned} data files.
+
+The loop took {_show(get("klines", "loop", "seconds"), "s")} for {_show(get("klines", "loop", "archives"), "")} archives.
+"""
+
+
+def _show(value: float | None, unit: str) -> str:
+    return "not measured" if value is None else f"{value:.2f} s" if unit == "s" else f"{value:,.0f} {unit}".strip()
+
+
+def _times(factor: float, value: float | None) -> float | None:
+    return None if value is None else factor * value
+
+
+def _mib(value: float | None) -> float | None:
+    return None if value is None else value / MIB
+
+
+def main() -> int:
+    options = parse_options()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lakehouse-bench-", dir=options.data_dir)))
+        bench = Bench(options, folder)
+        stack.enter_context(bench.site.server)
+        works = {"day": bench.measure_day, "klines": bench.measure_klines, "research": bench.measure_research}
+        for work in options.work or WORKS:
+            works[work]()
+            save(bench.results, options)
+    return 0
+
+
+def save(results: Results, options: argparse.Namespace) -> None:
+    """Add what was measured to the results; what was measured before of the same work is replaced."""
+    place = RESULTS.with_name("tables-quick.json") if options.quick else RESULTS
+    known = json.loads(place.read_text()) if place.exists() else {"samples": {}}
+    known["samples"] |= results.samples
+    known |= {"measured": f"{datetime.now(UTC):%Y-%m-%d}", "runs": options.runs, "load": os.getloadavg()[0]}
+    place.write_text(json.dumps(known, indent=1))
+    if not options.quick:
+        replace_section("tables", render(known))
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="small data, one run; the page is not written")
+    parser.add_argument("--runs", type=int, help="runs of the day (default: 3, quick: 1)")
+    parser.add_argument("--work", action="append", choices=WORKS, help="only this kind of work (repeatable)")
+    parser.add_argument("--data-dir", type=Path, help="where server and files rest (default: the system's temporary folder)")
+    options = parser.parse_args()
+    options.runs = options.runs or (1 if options.quick else 3)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
