@@ -18,8 +18,8 @@ from lakehouse_sdk.archives import ArchiveObject
 from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEntry, LedgerEvent, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
-from lakehouse_sdk.config import Settings
-from lakehouse_sdk.display import format_count, html_card, html_table
+from lakehouse_sdk.config import QualitySettings, Settings
+from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.bronze import bronze_key
 from lakehouse_sdk.jobs.collection import ArchiveState, CollectedArchive, CollectReport
@@ -124,7 +124,8 @@ class BuildReport:
         return (
             f"{format_count(len(self.files))} archives ({len(self.defective)} unreadable): {format_count(rows.rows_in)} rows ="
             f" {format_count(rows.accepted)} accepted + {format_count(rows.duplicate)} duplicate +"
-            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new{unchanged}{left}"
+            f" {format_count(rows.quarantined)} quarantined; {format_share(self.commit.rows_flagged, rows.accepted)} flagged;"
+            f" {format_count(self.commit.rows_written)} were new{unchanged}{left}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,7 +144,12 @@ class BuildReport:
     def _repr_html_(self) -> str:
         rows = [{"table": name, **asdict(counts)} for name, counts in self.rows_by_table().items()]
         archives = format_count(len(self.files))
-        facts = {"archives": archives, "unreadable": len(self.defective), "unchanged": format_count(self.unchanged)}
+        facts: dict[str, object] = {
+            "archives": archives,
+            "unreadable": len(self.defective),
+            "unchanged": format_count(self.unchanged),
+        }
+        facts["rows flagged"] = format_share(self.commit.rows_flagged, self.commit.rows_accepted)
         if self.without_format:
             facts["without a table format"] = format_count(self.without_format)
         return html_card("Built tables", facts, html_table(rows))
@@ -275,7 +281,7 @@ class _Builder:
 
     def _read(self, item: CollectedArchive) -> CheckedBatch:
         key = bronze_key(self._settings, self._source, item.archive.key)
-        return check_archive(self._client.get_bytes(self._settings.lake.bucket, key), item)
+        return check_archive(self._client.get_bytes(self._settings.lake.bucket, key), item, self._settings.quality)
 
     def _note(self, batch: CheckedBatch) -> CheckedBatch:
         """Pass a batch on to the commit while noting what its archive holds."""
@@ -328,8 +334,13 @@ def _changes(files: list[BuiltFile], state: LedgerState) -> list[LedgerChange]:
     ]
 
 
-def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:
+def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings) -> CheckedBatch:
     """Parse and validate the bytes of one archive; pure, so that threads and processes can run it.
+
+    Args:
+        data: The archive.
+        item: What it is.
+        limits: Thresholds of the rules.
 
     Raises:
         IntegrityError: The bytes do not have the SHA-256 that the source published.
@@ -349,7 +360,7 @@ def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:
         item.sha256 or hashlib.sha256(data).hexdigest(),
         read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
     )
-    return validate(parse_archive(data, file))
+    return validate(parse_archive(data, file), limits)
 
 
 def _to_archive(entry: LedgerEntry) -> ArchiveObject:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 from lakehouse_sdk.config.database import parse_database_uri, refuse_database
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
+from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.evolution import evolve
@@ -30,7 +30,7 @@ from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
-from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
 from lakehouse_sdk.tables.series import find_spellings
 from lakehouse_sdk.tables.symbols import Spellings
 from lakehouse_sdk.tables.table import Table
@@ -140,7 +140,8 @@ class TableCatalog:
         nothing more. An archive with other bytes replaces the rows of its older revision in the same commit; one that cannot
         be read at all (`defect`) does not, the older rows stay. Nothing is visible before the end of `batches`; of several
         callers at once none loses and none doubles rows. Tables are committed one after the other, data before
-        `silver.quarantine` before `silver.quality`; a call that ends between two of them is completed by the next.
+        `silver.quality_days`, `silver.quarantine` and `silver.quality`; a call that ends between two of them is completed by
+        the next.
 
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
@@ -167,9 +168,10 @@ class TableCatalog:
                 totals.add(batch)
                 if batch.defect is None:
                     add(batch.table, batch.scope, batch.accepted, batch.withdraws)
+                    add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            order = sorted(pending, key=lambda name: (name == QUALITY, name == QUARANTINE, name))
+            order = sorted(pending, key=lambda name: (_BOOKS.index(name) if name in _BOOKS else -1, name))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -238,6 +240,10 @@ class TableCatalog:
             return self._catalog.load_table(layout.name)
 
 
+_BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
+"""In the order of their commits."""
+
+
 class _Totals:
     """Sums over the batches of one commit."""
 
@@ -255,6 +261,7 @@ class _Totals:
             rows_accepted=batch.rows_accepted,
             rows_duplicate=batch.rows_duplicate,
             rows_quarantined=batch.rows_quarantined,
+            rows_flagged=batch.rows_flagged,
         )
         self._rejects.update(batch.rejects)
         self._flags.update(batch.flags)

@@ -165,7 +165,7 @@ class TableScan:
         return target.view(view)
 
     def _dataset(self) -> ds.Dataset:
-        return open_dataset(self._source, self._filter, _past(self._source, self.snapshot_id))
+        return open_dataset(self._source, self._filter(), _past(self._source, self.snapshot_id))
 
     def _told(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """The batches, with the storage's errors as the SDK's."""
@@ -180,12 +180,11 @@ class TableScan:
         return _sorted(rows, self._order).select(list(self.columns))
 
     def _scan(self, columns: tuple[str, ...], limit: int | None = None) -> DataScan:
-        return self._source.scan(self._filter, columns, snapshot_id=_past(self._source, self.snapshot_id), limit=limit)
+        return self._source.scan(self._filter(), columns, snapshot_id=_past(self._source, self.snapshot_id), limit=limit)
 
-    @property
     def _filter(self) -> BooleanExpression:
-        time = [within(self._row_time, self.start, self.end)] if self._row_time and (self.start or self.end) else []
-        return all_of([*self._where, *time])
+        span = [within(self._row_time, self.start, self.end)] if self._row_time and (self.start or self.end) else []
+        return all_of([*self._where, *span])
 
 
 def build_scan(

@@ -21,6 +21,7 @@ from pyiceberg.types import (
 
 QUARANTINE = "silver.quarantine"
 QUALITY = "silver.quality"
+QUALITY_DAYS = "silver.quality_days"
 LEDGER = "bronze.ledger"
 
 LEDGER_ID = "ledger_id"
@@ -136,7 +137,7 @@ SERIES: tuple[ColumnDoc, ...] = (
 INSTRUMENT_DOC: ColumnDoc = (
     INSTRUMENT,
     TEXT,
-    "optional: Symbol as ccxt writes it, the same for every source, e.g. BTC/USDT; null where the spelling follows no known rule",
+    "optional: Symbol as ccxt writes it, the same for every source, e.g. BTC/USDT; null where it follows no known rule",
 )
 
 
