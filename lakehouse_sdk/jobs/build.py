@@ -186,7 +186,8 @@ def build_tables(
         S3Client(settings.storage, max_connections=_READERS) as client,
         ThreadPoolExecutor(_READERS, "build") as pool,
     ):
-        builder = _Builder(collected.source, settings, ledger, catalog, client, pool, observer)
+        exact = catalog.find_exact(sorted({_table_of(item) for item in items}))
+        builder = _Builder(collected.source, settings, ledger, catalog, client, pool, observer, exact)
         report = builder.build(items, started=started, unchanged=len(buildable) - len(items))
         if collected.terms_url:
             catalog.note_terms(
@@ -210,7 +211,9 @@ class _Builder:
         client: S3Client,
         pool: ThreadPoolExecutor,
         observer: Observer,
+        exact: frozenset[str],
     ) -> None:
+        self._exact = exact
         self._source = source
         self._settings = settings
         self._ledger = ledger
@@ -281,7 +284,8 @@ class _Builder:
 
     def _read(self, item: CollectedArchive) -> CheckedBatch:
         key = bronze_key(self._settings, self._source, item.archive.key)
-        return check_archive(self._client.get_bytes(self._settings.lake.bucket, key), item, self._settings.quality)
+        data = self._client.get_bytes(self._settings.lake.bucket, key)
+        return check_archive(data, item, self._settings.quality, exact=_table_of(item) in self._exact)
 
     def _note(self, batch: CheckedBatch) -> CheckedBatch:
         """Pass a batch on to the commit while noting what its archive holds."""
@@ -334,13 +338,14 @@ def _changes(files: list[BuiltFile], state: LedgerState) -> list[LedgerChange]:
     ]
 
 
-def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings) -> CheckedBatch:
+def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings, *, exact: bool = False) -> CheckedBatch:
     """Parse and validate the bytes of one archive; pure, so that threads and processes can run it.
 
     Args:
         data: The archive.
         item: What it is.
         limits: Thresholds of the rules.
+        exact: True for a table that holds decimals.
 
     Raises:
         IntegrityError: The bytes do not have the SHA-256 that the source published.
@@ -360,7 +365,7 @@ def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings) 
         item.sha256 or hashlib.sha256(data).hexdigest(),
         read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
     )
-    return validate(parse_archive(data, file), limits)
+    return validate(parse_archive(data, file, exact=exact), limits)
 
 
 def _to_archive(entry: LedgerEntry) -> ArchiveObject:
@@ -373,6 +378,12 @@ def _has_format(item: CollectedArchive) -> bool:
     from lakehouse_sdk.tables import find_format  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     return find_format(item.archive.source, item.archive.market, item.archive.data_type) is not None
+
+
+def _table_of(item: CollectedArchive) -> str:
+    from lakehouse_sdk.tables import get_format  # noqa: PLC0415 (loads Iceberg and Arrow)
+
+    return get_format(item.archive.source, item.archive.market, item.archive.data_type).table
 
 
 def _build_order(item: CollectedArchive) -> tuple[Any, ...]:

@@ -20,13 +20,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lakehouse_sdk.config.database import parse_database_uri, refuse_database
-from lakehouse_sdk.errors import NotFoundError
+from lakehouse_sdk.errors import ConfigurationError, NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
+from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
 from lakehouse_sdk.tables.evolution import evolve
 from lakehouse_sdk.tables.extra import tables_extra
+from lakehouse_sdk.tables.formats import DATA_TABLES
 from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
@@ -244,9 +246,31 @@ class TableCatalog:
             return find_spellings(self._catalog.load_table(QUALITY), name, canonical) if canonical else {}
         return {}
 
+    def find_exact(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the tables that hold decimals: as they were made, and where they are not made yet, as the settings say.
+
+        Raises:
+            ConfigurationError: `tables.exact` names a table that takes no rows of archives.
+        """
+        for name in self._settings.tables.exact:
+            if name not in DATA_TABLES:
+                known = ", ".join(sorted(DATA_TABLES))
+                raise ConfigurationError(
+                    f"tables.exact names {name!r}, which is no table of data.", hint=f"There are: {known}."
+                )
+        return frozenset(name for name in names if self._is_exact(name))
+
+    def _is_exact(self, name: str) -> bool:
+        with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
+            return is_exact(self._catalog.load_table(name).properties)
+        return name in self._settings.tables.exact
+
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
-            return evolve(self._catalog.load_table(layout.name), layout)
+            table = self._catalog.load_table(layout.name)
+            return evolve(table, exact_layout(layout) if is_exact(table.properties) else layout)
+        exact = layout.name in self._settings.tables.exact
+        layout = exact_layout(layout) if exact else layout
         with S3Client(self._settings.storage) as client:
             client.ensure_bucket(self._settings.lake.bucket)
         namespace, _, name = layout.name.partition(".")
@@ -259,7 +283,7 @@ class TableCatalog:
                 location=f"{self._warehouse}/{namespace}/{name}",
                 partition_spec=layout.partition,
                 sort_order=layout.sort_order,
-                properties=layout.properties,
+                properties=layout.properties | ({EXACT: "true"} if exact else {}),
             )
         except TableAlreadyExistsError:
             return self._catalog.load_table(layout.name)
