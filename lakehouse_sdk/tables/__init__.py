@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.gold import open_bars as open_bars
     from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.parse import parse_archive as parse_archive
+    from lakehouse_sdk.tables.quality import QualityReport as QualityReport
+    from lakehouse_sdk.tables.quality import read_quality as read_quality
     from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
     from lakehouse_sdk.tables.reconcile import give_way as give_way
     from lakehouse_sdk.tables.report import CommitReport as CommitReport
@@ -45,6 +47,7 @@ _HOMES = {
     "FormatSpec": "formats",
     "GoldView": "gold",
     "ParsedArchive": "parse",
+    "QualityReport": "quality",
     "Reconciliation": "reconcile",
     "ScanPlan": "scan",
     "SourceFile": "source",
@@ -59,6 +62,7 @@ _HOMES = {
     "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
+    "read_quality": "quality",
     "validate": "validation",
 }
 
@@ -70,6 +74,7 @@ __all__ = [
     "FormatSpec",
     "GoldView",
     "ParsedArchive",
+    "QualityReport",
     "Reconciliation",
     "ScanPlan",
     "SourceFile",
@@ -84,6 +89,7 @@ __all__ = [
     "open_bars",
     "open_catalog",
     "parse_archive",
+    "read_quality",
     "validate",
 ]
 

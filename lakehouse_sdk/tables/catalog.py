@@ -35,6 +35,7 @@ from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.tables.care.recovery import RecoveryReport
     from lakehouse_sdk.tables.gold import GoldView
     from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
     from lakehouse_sdk.tables.search import SearchResult
@@ -115,6 +116,21 @@ class TableCatalog:
         known = self.list_tables()
         hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
         raise NotFoundError(f"There is no table {name!r}.", hint=hint)
+
+    def recover(self, *, dry_run: bool = False) -> RecoveryReport:
+        """Register every table below the warehouse that the catalogue does not know, at its newest state.
+
+        Args:
+            dry_run: True to look only.
+
+        Raises:
+            ConnectError, AccessError, StorageError: The lake cannot be read.
+        """
+        from lakehouse_sdk.tables.care.recovery import RecoveryReport, recover_tables  # noqa: PLC0415 (once in a lake's life)
+
+        with self.storage_errors(), S3Client(self._settings.storage) as client:
+            found = recover_tables(self._catalog, self.list_tables(), self._warehouse, client, dry_run=dry_run)
+        return RecoveryReport(tuple(found), dry_run)
 
     def storage_errors(self) -> AbstractContextManager[None]:
         """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
