@@ -23,7 +23,7 @@ from pyiceberg.table.update.snapshot import _OverwriteFiles
 
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import UsageError
-from lakehouse_sdk.tables.care.retry import LoadTable, UNKNOWN, commit_afresh
+from lakehouse_sdk.tables.care.retry import UNKNOWN, LoadTable, commit_afresh
 from lakehouse_sdk.tables.care.rewriting import rewrite
 
 _SMALL = 0.75
