@@ -14,22 +14,34 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
-def map_ordered(pool: Executor, function: Callable[[_In], _Out], items: Iterable[_In], *, window: int) -> Iterator[_Out]:
+def map_ordered(
+    pool: Executor,
+    function: Callable[[_In], _Out],
+    items: Iterable[_In],
+    *,
+    window: int,
+    weigh: Callable[[_In], int] = lambda _: 1,
+) -> Iterator[_Out]:
     """`function` of each item, computed in `pool`, yielded lazily in the order of the items.
 
-    At most `window` items are taken ahead of the consumer, so an endless input is fine and memory is bounded. The first
-    exception of `function` is raised at its item's place; what was not begun is cancelled then, and when the consumer stops.
+    Items are taken ahead of the consumer until they weigh `window` together, by default until there are so many; so an endless
+    input is fine and memory is bounded. The first exception of `function` is raised at its item's place; what was not begun is
+    cancelled then, and when the consumer stops.
     """
-    pending: deque[Future[_Out]] = deque()
+    pending: deque[tuple[Future[_Out], int]] = deque()
+    weight = 0
     try:
         for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) >= window:
-                yield pending.popleft().result()
+            pending.append((pool.submit(function, item), weigh(item)))
+            weight += pending[-1][1]
+            while pending and weight >= window:
+                future, relief = pending.popleft()
+                yield future.result()
+                weight -= relief
         while pending:
-            yield pending.popleft().result()
+            yield pending.popleft()[0].result()
     finally:
-        for future in pending:
+        for future, _ in pending:
             future.cancel()
 
 

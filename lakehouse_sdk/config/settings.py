@@ -116,6 +116,23 @@ class CatalogSettings(_Group):
         return mask_password(uri)
 
 
+class QualitySettings(_Group):
+    """From where on the rules call a row wrong or odd; they apply to what is built from then on, or replayed."""
+
+    rounding: float = Field(default=1e-6, ge=0, lt=1)
+    """How far an amount may be from the product it is published beside, as a share of it and beyond that absolutely."""
+    price_jump: float = Field(default=0.1, gt=0)
+    """Largest change from a bar's close to the next one's open that is not flagged, as a share: 0.1 is 10 %."""
+    halt_bars: int = Field(default=10, ge=2)
+    """Bars in a row that are flat and without volume from which on each is flagged as a halt."""
+    frozen_snapshots: int = Field(default=100, ge=2)
+    """Snapshots of a band of the book whose depth never changes from which on each is flagged: 100 are 50 minutes."""
+    funding_tolerance_s: float = Field(default=60.0, ge=0)
+    """Seconds that a funding payment may come later than its hours say."""
+    funding_rate: float = Field(default=0.05, gt=0)
+    """Funding rate from which on, either way, a payment is flagged: 0.05 is 5 %."""
+
+
 class TableSettings(_Group):
     """The Iceberg tables."""
 
@@ -184,6 +201,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     archives: ArchiveSettings = ArchiveSettings()
     catalog: CatalogSettings = CatalogSettings()
+    quality: QualitySettings = QualitySettings()
     tables: TableSettings = TableSettings()
     transfer: TransferSettings = TransferSettings()
     servers: ServerSettings = ServerSettings()

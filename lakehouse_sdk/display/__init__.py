@@ -10,7 +10,7 @@ reads where a viewer drops styles, as GitHub does.
 
 from lakehouse_sdk.display.charts import Bar, HeatCell, HeatRow, Step, html_bars, html_heat_strip, html_line, html_steps
 from lakehouse_sdk.display.html import html_card, html_table, render
-from lakehouse_sdk.display.numbers import NOTHING, format_bytes, format_count, format_duration, format_rate
+from lakehouse_sdk.display.numbers import NOTHING, format_bytes, format_count, format_duration, format_rate, format_share
 from lakehouse_sdk.display.text import printable_text, text_table
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "format_count",
     "format_duration",
     "format_rate",
+    "format_share",
     "html_bars",
     "html_card",
     "html_heat_strip",

@@ -65,5 +65,20 @@ def format_rate(amount: float | None, seconds: float | None, unit: str = "B") ->
     return f"{format_count(round(rate) if rate >= 10 else round(rate, 1))} {unit}/s"
 
 
+def format_share(part: float | None, whole: float | None) -> str:
+    """A part in percent: `0 %`, `0.04 %`, `12.5 %`, `100 %`; only nothing is `0 %`, only all is `100 %`; of nothing a dash."""
+    value, total = _finite(part), _finite(whole)
+    if value is None or not total:
+        return NOTHING
+    share = 100 * value / total
+    if share in {0.0, 100.0}:
+        return f"{share:.0f} %"
+    if share < 0.01:
+        return "< 0.01 %"
+    if 99.99 < share < 100:
+        return "> 99.99 %"
+    return f"{share:.2f}".rstrip("0").rstrip(".") + " %"
+
+
 def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value

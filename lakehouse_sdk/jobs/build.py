@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.archives import ArchiveObject
+from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEntry, LedgerEvent, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
-from lakehouse_sdk.config import Settings
-from lakehouse_sdk.display import format_count, html_card, html_table
+from lakehouse_sdk.config import QualitySettings, Settings
+from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.bronze import bronze_key
 from lakehouse_sdk.jobs.collection import ArchiveState, CollectedArchive, CollectReport
@@ -33,6 +34,10 @@ _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
 _READERS = 4
 """Archives read and parsed at once: parsing leaves the interpreter lock, so two cores are busy while two requests wait."""
+_WINDOW_BYTES = 48 * 1024**2
+"""Archives, as they are packed, that are taken ahead of the commit: rows in memory take about ten times as much."""
+_SMALLEST_SHARE = _WINDOW_BYTES // (2 * _READERS)
+"""What an archive counts for at least, so that there are never more of them than keep the readers busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,8 @@ class BuildReport:
         return (
             f"{format_count(len(self.files))} archives ({len(self.defective)} unreadable): {format_count(rows.rows_in)} rows ="
             f" {format_count(rows.accepted)} accepted + {format_count(rows.duplicate)} duplicate +"
-            f" {format_count(rows.quarantined)} quarantined; {format_count(self.commit.rows_written)} were new{unchanged}{left}"
+            f" {format_count(rows.quarantined)} quarantined; {format_share(self.commit.rows_flagged, rows.accepted)} flagged;"
+            f" {format_count(self.commit.rows_written)} were new{unchanged}{left}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -138,7 +144,12 @@ class BuildReport:
     def _repr_html_(self) -> str:
         rows = [{"table": name, **asdict(counts)} for name, counts in self.rows_by_table().items()]
         archives = format_count(len(self.files))
-        facts = {"archives": archives, "unreadable": len(self.defective), "unchanged": format_count(self.unchanged)}
+        facts: dict[str, object] = {
+            "archives": archives,
+            "unreadable": len(self.defective),
+            "unchanged": format_count(self.unchanged),
+        }
+        facts["rows flagged"] = format_share(self.commit.rows_flagged, self.commit.rows_accepted)
         if self.without_format:
             facts["without a table format"] = format_count(self.without_format)
         return html_card("Built tables", facts, html_table(rows))
@@ -231,7 +242,13 @@ class _Builder:
         overlaps: Overlaps,
     ) -> CommitReport:
         before = len(self._files)
-        batches = map_ordered(self._pool, lambda item: check(item, overlaps), items, window=2 * _READERS)
+        batches = map_ordered(
+            self._pool,
+            lambda item: check(item, overlaps),
+            items,
+            window=_WINDOW_BYTES,
+            weigh=lambda item: max(item.archive.size_bytes, _SMALLEST_SHARE),
+        )
         try:
             commit = self._catalog.commit(self._note(batch) for batch in batches)
         except BaseException:
@@ -264,7 +281,7 @@ class _Builder:
 
     def _read(self, item: CollectedArchive) -> CheckedBatch:
         key = bronze_key(self._settings, self._source, item.archive.key)
-        return check_archive(self._client.get_bytes(self._settings.lake.bucket, key), item)
+        return check_archive(self._client.get_bytes(self._settings.lake.bucket, key), item, self._settings.quality)
 
     def _note(self, batch: CheckedBatch) -> CheckedBatch:
         """Pass a batch on to the commit while noting what its archive holds."""
@@ -317,8 +334,13 @@ def _changes(files: list[BuiltFile], state: LedgerState) -> list[LedgerChange]:
     ]
 
 
-def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:
+def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings) -> CheckedBatch:
     """Parse and validate the bytes of one archive; pure, so that threads and processes can run it.
+
+    Args:
+        data: The archive.
+        item: What it is.
+        limits: Thresholds of the rules.
 
     Raises:
         IntegrityError: The bytes do not have the SHA-256 that the source published.
@@ -336,8 +358,9 @@ def check_archive(data: bytes, item: CollectedArchive) -> CheckedBatch:
         archive.period_end,
         archive.key,
         item.sha256 or hashlib.sha256(data).hexdigest(),
+        read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
     )
-    return validate(parse_archive(data, file))
+    return validate(parse_archive(data, file), limits)
 
 
 def _to_archive(entry: LedgerEntry) -> ArchiveObject:

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
+    from lakehouse_sdk.tables.gold import BarQuery as BarQuery
+    from lakehouse_sdk.tables.gold import GoldView as GoldView
+    from lakehouse_sdk.tables.gold import open_bars as open_bars
     from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.parse import parse_archive as parse_archive
+    from lakehouse_sdk.tables.quality import QualityReport as QualityReport
+    from lakehouse_sdk.tables.quality import read_quality as read_quality
     from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
     from lakehouse_sdk.tables.reconcile import give_way as give_way
     from lakehouse_sdk.tables.report import CommitReport as CommitReport
@@ -36,10 +41,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArchiveDefect": "container",
+    "BarQuery": "gold",
     "CheckedBatch": "validation",
     "CommitReport": "report",
     "FormatSpec": "formats",
+    "GoldView": "gold",
     "ParsedArchive": "parse",
+    "QualityReport": "quality",
     "Reconciliation": "reconcile",
     "ScanPlan": "scan",
     "SourceFile": "source",
@@ -51,17 +59,22 @@ _HOMES = {
     "find_format": "formats",
     "get_format": "formats",
     "give_way": "reconcile",
+    "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
+    "read_quality": "quality",
     "validate": "validation",
 }
 
 __all__ = [
     "ArchiveDefect",
+    "BarQuery",
     "CheckedBatch",
     "CommitReport",
     "FormatSpec",
+    "GoldView",
     "ParsedArchive",
+    "QualityReport",
     "Reconciliation",
     "ScanPlan",
     "SourceFile",
@@ -73,8 +86,10 @@ __all__ = [
     "find_format",
     "get_format",
     "give_way",
+    "open_bars",
     "open_catalog",
     "parse_archive",
+    "read_quality",
     "validate",
 ]
 

@@ -1,4 +1,4 @@
-"""The two tables that keep the books: why rows are in quarantine, and what became of each archive."""
+"""The three tables that keep the books: why rows are in quarantine, how good each day is, what became of each archive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 
-from lakehouse_sdk.tables.schemas import INGESTED_AT, LAYOUTS, QUALITY, QUARANTINE, SOURCE_KEY, SOURCE_SHA256
+from lakehouse_sdk.tables.schemas import (
+    INGESTED_AT,
+    INSTRUMENT,
+    LAYOUTS,
+    QUALITY,
+    QUALITY_DAYS,
+    QUARANTINE,
+    SOURCE_KEY,
+    SOURCE_SHA256,
+)
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.source import SourceFile
@@ -26,6 +35,18 @@ def quarantine_rows(batch: CheckedBatch) -> pa.Table:
     return pa.table(columns, _QUARANTINE)
 
 
+def day_rows(batch: CheckedBatch) -> pa.Table:
+    """One row of `silver.quality_days` for each day of the archive."""
+    origin = _origin(batch.file)
+    columns = [
+        pa.array(
+            [origin.get(field.name) if field.name in origin else getattr(day, field.name) for day in batch.days], field.type
+        )
+        for field in _QUALITY_DAYS
+    ]
+    return pa.table(columns, _QUALITY_DAYS)
+
+
 def quality_rows(batch: CheckedBatch) -> pa.Table:
     """The row of `silver.quality` about this archive."""
     row = _origin(batch.file) | {
@@ -41,8 +62,10 @@ def quality_rows(batch: CheckedBatch) -> pa.Table:
         "last_time": batch.last_time,
         "rejects": list(batch.rejects.items()),
         "flags": list(batch.flags.items()),
+        "rows_flagged": batch.rows_flagged,
+        "rule_failures": list(batch.rule_failures.items()),
     }
-    return pa.Table.from_pylist([row], _QUALITY)
+    return pa.table([pa.array([row[field.name]], field.type) for field in _QUALITY], _QUALITY)
 
 
 def _origin(file: SourceFile) -> dict[str, Any]:
@@ -56,6 +79,7 @@ def _origin(file: SourceFile) -> dict[str, Any]:
         "period_end": file.period_end,
         SOURCE_KEY: file.key,
         SOURCE_SHA256: file.sha256,
+        INSTRUMENT: file.instrument,
     }
 
 
@@ -66,4 +90,5 @@ def _plain_schema(name: str) -> pa.Schema:
 
 
 _QUARANTINE = _plain_schema(QUARANTINE)
+_QUALITY_DAYS = _plain_schema(QUALITY_DAYS)
 _QUALITY = _plain_schema(QUALITY)

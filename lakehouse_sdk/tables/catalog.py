@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,19 +22,25 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 from lakehouse_sdk.config.database import parse_database_uri, refuse_database
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables.books import quality_rows, quarantine_rows
+from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.evolution import evolve
+from lakehouse_sdk.tables.extra import tables_extra
+from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
-from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.series import find_spellings
+from lakehouse_sdk.tables.symbols import Spellings
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.tables.care.recovery import RecoveryReport
+    from lakehouse_sdk.tables.gold import GoldView
+    from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -101,10 +108,10 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
-        return Table(name, self.load(name))
+        return Table(name, self.load(name), partial(self._find_spellings, name))
 
     def load(self, name: str) -> IcebergTable:
-        """The table as pyiceberg has it, for work below the SDK's own `Table`; raises as `table`."""
+        """Pyiceberg's table as it is now, for work below the SDK's own `Table`; raises as `table`."""
         with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
             if "." in name:
                 return self._catalog.load_table(name)
@@ -131,6 +138,13 @@ class TableCatalog:
         """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
         return storage_errors(self._catalog.properties)
 
+    def query(self, sql: str, as_of: QueryAsOf | None = None) -> QueryResult:
+        """One SELECT over tables named in full; see `Lakehouse.query`."""
+        with tables_extra():
+            from lakehouse_sdk.tables.query import run_query  # noqa: PLC0415 (loads DuckDB)
+
+        return run_query(sql, self.table, self.list_tables, as_of)
+
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.
 
@@ -151,7 +165,8 @@ class TableCatalog:
         nothing more. An archive with other bytes replaces the rows of its older revision in the same commit; one that cannot
         be read at all (`defect`) does not, the older rows stay. Nothing is visible before the end of `batches`; of several
         callers at once none loses and none doubles rows. Tables are committed one after the other, data before
-        `silver.quarantine` before `silver.quality`; a call that ends between two of them is completed by the next.
+        `silver.quality_days`, `silver.quarantine` and `silver.quality`; a call that ends between two of them is completed by
+        the next.
 
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
@@ -178,9 +193,10 @@ class TableCatalog:
                 totals.add(batch)
                 if batch.defect is None:
                     add(batch.table, batch.scope, batch.accepted, batch.withdraws)
+                    add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            order = sorted(pending, key=lambda name: (name == QUALITY, name == QUARANTINE, name))
+            order = sorted(pending, key=lambda name: (_BOOKS.index(name) if name in _BOOKS else -1, name))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -203,6 +219,15 @@ class TableCatalog:
         with storage_errors(self._catalog.properties):
             return append_events(lambda: self._load_or_create(LAYOUTS[LEDGER]), ledger_id, rows)
 
+    def save_view(self, name: str, view: GoldView) -> TableCommit:
+        """Write a gold view into the table of this name; as `GoldView.save`."""
+        layout = layout_of(name, view)
+        with suppress(NotFoundError):
+            known = self.table(name)
+            check_kind(name, known.properties, is_empty=known.snapshot_id is None, view=view)
+        with storage_errors(self._catalog.properties):
+            return write_view(lambda: self._load_or_create(layout), view)
+
     def note_terms(self, names: Iterable[str], source: str, terms_url: str) -> None:
         """Keep where a source states its terms in the properties of tables that hold its data; nothing where it is there."""
         name = f"lakehouse.terms.{source}"
@@ -212,6 +237,12 @@ class TableCatalog:
                 if table.properties.get(name) != terms_url:
                     with table.transaction() as transaction:
                         transaction.set_properties({name: terms_url})
+
+    def _find_spellings(self, name: str, canonical: Sequence[str]) -> Spellings:
+        """What canonical symbols stand for in a table, as the book of archives says."""
+        with suppress(NoSuchTableError):
+            return find_spellings(self._catalog.load_table(QUALITY), name, canonical) if canonical else {}
+        return {}
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
@@ -234,6 +265,10 @@ class TableCatalog:
             return self._catalog.load_table(layout.name)
 
 
+_BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
+"""In the order of their commits."""
+
+
 class _Totals:
     """Sums over the batches of one commit."""
 
@@ -251,6 +286,7 @@ class _Totals:
             rows_accepted=batch.rows_accepted,
             rows_duplicate=batch.rows_duplicate,
             rows_quarantined=batch.rows_quarantined,
+            rows_flagged=batch.rows_flagged,
         )
         self._rejects.update(batch.rejects)
         self._flags.update(batch.flags)

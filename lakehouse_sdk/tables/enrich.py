@@ -11,6 +11,7 @@ import pyarrow as pa
 from lakehouse_sdk.tables.formats import AGG_TRADES, KLINES, TRADES, FormatSpec
 from lakehouse_sdk.tables.parse import LINE
 from lakehouse_sdk.tables.rules import INTERVALS
+from lakehouse_sdk.tables.schemas import INSTRUMENT
 from lakehouse_sdk.tables.source import SourceFile
 
 SIDES = ("buy", "sell")
@@ -35,6 +36,8 @@ def enrich(rows: pl.DataFrame, spec: FormatSpec, file: SourceFile) -> pa.Table:
         columns["interval"] = _repeat(file.interval, rows.height)
     columns |= {field.name: _as_stored(table[field.name], field.type) for field in table.schema}
     columns |= {name: pa.repeat(pa.scalar(value, pa.int64()), rows.height) for name, value in spec.constants}
+    if file.instrument is not None:
+        columns[INSTRUMENT] = _repeat(file.instrument, rows.height)
     derive = _DERIVED.get(spec.table)
     if derive is not None:
         columns |= derive(rows, file)

@@ -16,12 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse_sdk.tables.formats import get_format
+from lakehouse_sdk.tables.rules import DIFFERS_FROM_DAILY, ONLY_IN_DAILY, ONLY_IN_MONTHLY
 from lakehouse_sdk.tables.schemas import SOURCE_KEY, SOURCE_SHA256
 from lakehouse_sdk.tables.validation import CheckedBatch
-
-DIFFERS_FROM_DAILY = "differs-from-daily"
-ONLY_IN_DAILY = "only-in-daily"
-ONLY_IN_MONTHLY = "only-in-monthly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,11 @@ def give_way(month: CheckedBatch, days: Sequence[CheckedBatch]) -> tuple[Checked
     counts = {ONLY_IN_DAILY: found.only_daily, ONLY_IN_MONTHLY: found.only_monthly, DIFFERS_FROM_DAILY: found.differing}
     flags = {**month.flags, **{name: count for name, count in counts.items() if count}}
     rest = month.accepted.filter(pc.invert(inside))
-    return replace(month, accepted=rest, rows_duplicate=month.rows_duplicate + given.num_rows, flags=flags), found
+    rows_duplicate = month.rows_duplicate + given.num_rows
+    given_days = {count.day for day in days for count in day.days}
+    left = tuple(count for count in month.days if count.day not in given_days)
+    flagged = sum(count.rows_flagged for count in left)
+    return replace(month, accepted=rest, rows_duplicate=rows_duplicate, rows_flagged=flagged, flags=flags, days=left), found
 
 
 def compare(monthly: pa.Table, daily: pa.Table, natural_key: Sequence[str]) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lakehouse_sdk.display import format_count, format_duration, html_card, html_table
+from lakehouse_sdk.display import format_count, format_duration, format_share, html_card, html_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,9 @@ class CommitReport:
         rows_accepted: Rows that belong into the data tables.
         rows_duplicate: Exact repetitions that were dropped.
         rows_quarantined: Rows that belong into quarantine.
+        rows_flagged: Accepted rows that break a rule of severity W.
         rejects: Quarantined rows by rule.
-        flags: Accepted rows that break a rule of severity W, by rule.
+        flags: The flagged rows by rule; a row may break several.
         defects: Archives that could not be read at all.
         tables: One entry for each table, in the order of their commits.
         seconds: Wall time, the caller's parsing included.
@@ -70,6 +71,7 @@ class CommitReport:
     rows_accepted: int = 0
     rows_duplicate: int = 0
     rows_quarantined: int = 0
+    rows_flagged: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
     defects: tuple[DefectiveArchive, ...] = ()
@@ -84,6 +86,7 @@ class CommitReport:
             self.rows_accepted + other.rows_accepted,
             self.rows_duplicate + other.rows_duplicate,
             self.rows_quarantined + other.rows_quarantined,
+            self.rows_flagged + other.rows_flagged,
             dict(sorted((Counter(self.rejects) + Counter(other.rejects)).items())),
             dict(sorted((Counter(self.flags) + Counter(other.flags)).items())),
             self.defects + other.defects,
@@ -107,6 +110,7 @@ class CommitReport:
             "accepted": format_count(self.rows_accepted),
             "duplicate": format_count(self.rows_duplicate),
             "quarantined": format_count(self.rows_quarantined),
+            "flagged": format_share(self.rows_flagged, self.rows_accepted),
             "unreadable archives": format_count(len(self.defects)),
             "time": format_duration(self.seconds),
         }
@@ -121,4 +125,4 @@ class CommitReport:
         return html_card("Commit", facts, body, tone="warn" if self.defects else "good")
 
 
-_BOOKS = frozenset({"silver.quarantine", "silver.quality"})
+_BOOKS = frozenset({"silver.quarantine", "silver.quality", "silver.quality_days"})

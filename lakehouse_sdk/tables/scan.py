@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pyarrow as pa
 
-from lakehouse_sdk.errors import NotFoundError, UsageError
+from lakehouse_sdk.errors import UsageError
+from lakehouse_sdk.tables.dataset import open_dataset
 from lakehouse_sdk.tables.extra import tables_extra
-from lakehouse_sdk.tables.filters import all_of, equals, one_of, within
+from lakehouse_sdk.tables.filters import all_of, equals, within
 from lakehouse_sdk.tables.refusals import storage_errors
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    import pyarrow.dataset as ds
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import DataScan
     from pyiceberg.table import Table as IcebergTable
@@ -50,7 +52,7 @@ class TableScan:
     Attributes:
         table: Full name of the table.
         columns: Columns of the result, in order.
-        symbols: Symbols it is limited to; None for all.
+        symbols: Symbols it is limited to, as they were asked for; None for all.
         start: First instant, inclusive; None from the beginning.
         end: First instant that is left out; None to the end.
         snapshot_id: The state that is read; None for a table without rows.
@@ -63,8 +65,38 @@ class TableScan:
     end: datetime | None
     snapshot_id: int | None
     _order: tuple[str, ...] = field(repr=False)
-    _filter: BooleanExpression = field(repr=False)
+    _row_time: str | None = field(repr=False)
+    _where: tuple[BooleanExpression, ...] = field(repr=False)
     _source: IcebergTable = field(repr=False)
+
+    def during(self, start: datetime, end: datetime) -> TableScan:
+        """The same read of another time, aware and half-open; nothing is checked again."""
+        return replace(self, start=start, end=end)
+
+    def extent(self) -> tuple[datetime, datetime] | None:
+        """The first and the last time that a row can have, from metadata alone; None where no file can hold one.
+
+        Within the bounds of the scan; rows of other symbols in the same files may make it too wide, never too narrow.
+        """
+        field_id = self._source.schema().find_field(self._row_time or "").field_id
+        with storage_errors(self._source.io.properties):
+            files = [task.file for task in self._scan(self.columns).plan_files()]
+        lows = [_to_time(file.lower_bounds[field_id]) for file in files if file.record_count]
+        highs = [_to_time(file.upper_bounds[field_id]) for file in files if file.record_count]
+        if not lows:
+            return None
+        return max(min(lows), self.start or min(lows)), min(max(highs), self.end or max(highs))
+
+    def partitions(self, column: str) -> list[str]:
+        """The values of a column that cuts the table into partitions, in the files that can hold matching rows, sorted."""
+        field_id = self._source.schema().find_field(column).field_id
+        with storage_errors(self._source.io.properties):
+            files = [task.file for task in self._scan(self.columns).plan_files()]
+        found: set[str] = set()
+        for file in files:
+            fields = self._source.specs()[file.spec_id].fields
+            found.update(str(file.partition[i]) for i, part in enumerate(fields) if part.source_id == field_id)
+        return sorted(found)
 
     def plan(self) -> ScanPlan:
         """What would be read; no data file is opened."""
@@ -99,6 +131,25 @@ class TableScan:
         """All rows as a polars frame."""
         return cast("pl.DataFrame", pl.from_arrow(self.to_arrow()))
 
+    def to_dataset(self) -> ds.Dataset:
+        """The rows, with every column of the table, as an Arrow dataset, from which libraries read what they need."""
+        with storage_errors(self._source.io.properties):
+            return open_dataset(self._source, self._filter(), _past(self._source, self.snapshot_id))
+
+    def to_batches(self) -> pa.RecordBatchReader:
+        """All rows as a stream of Arrow batches, in bounded memory; file after file, so ordered only within a file."""
+        with storage_errors(self._source.io.properties):
+            reader = self.to_dataset().scanner(columns=list(self.columns)).to_reader()
+        return pa.RecordBatchReader.from_batches(reader.schema, self._told(reader))
+
+    def lazy(self) -> pl.LazyFrame:
+        """The rows as a polars frame that is read when it is collected: only columns and files that the query needs.
+
+        Polars' own filters are pushed down as well. The order of rows is that of the files; sort where it matters.
+        """
+        with storage_errors(self._source.io.properties):
+            return pl.scan_pyarrow_dataset(self.to_dataset()).select(self.columns)
+
     def to_duckdb(
         self, connection: duckdb.DuckDBPyConnection | None = None, *, name: str | None = None
     ) -> duckdb.DuckDBPyRelation:
@@ -118,6 +169,16 @@ class TableScan:
         target.register(view, self.to_arrow())
         return target.view(view)
 
+    @property
+    def storage(self) -> Mapping[str, Any]:
+        """Properties of the storage, which name its endpoint."""
+        return self._source.io.properties
+
+    def _told(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """The batches, with the storage's errors as the SDK's."""
+        with storage_errors(self._source.io.properties):
+            yield from reader
+
     def _read(self, limit: int | None = None) -> pa.Table:
         """Matching rows in order; the columns that order them are read too, and dropped again."""
         needed = tuple(dict.fromkeys((*self.columns, *self._order)))
@@ -126,26 +187,31 @@ class TableScan:
         return _sorted(rows, self._order).select(list(self.columns))
 
     def _scan(self, columns: tuple[str, ...], limit: int | None = None) -> DataScan:
-        return self._source.scan(self._filter, columns, snapshot_id=self.snapshot_id, limit=limit)
+        return self._source.scan(self._filter(), columns, snapshot_id=_past(self._source, self.snapshot_id), limit=limit)
+
+    def _filter(self) -> BooleanExpression:
+        span = [within(self._row_time, self.start, self.end)] if self._row_time and (self.start or self.end) else []
+        return all_of([*self._where, *span])
 
 
 def build_scan(
     source: IcebergTable,
     name: str,
     *,
-    default_columns: tuple[str, ...],
     row_time: str | None,
     order: tuple[str, ...],
+    hidden: Collection[str],
     equal: Mapping[str, str | None],
     symbols: str | Sequence[str] | None,
     start: datetime | str | None,
     end: datetime | str | None,
     columns: Sequence[str] | None,
     snapshot_id: int | None,
+    match: Callable[[tuple[str, ...]], BooleanExpression],
 ) -> TableScan:
     """A scan with every argument checked; see `Table.scan`."""
-    known = source.schema().column_names
-    chosen = default_columns if columns is None else tuple(columns)
+    known = source.scan(snapshot_id=_past(source, snapshot_id)).projection().column_names
+    chosen = tuple(column for column in known if column not in hidden) if columns is None else tuple(columns)
     _check_columns(name, chosen, known)
     parts: list[BooleanExpression] = []
     for column, value in equal.items():
@@ -156,23 +222,32 @@ def build_scan(
     if wanted is not None:
         _check_columns(name, ("symbol",), known)
         with storage_errors(source.io.properties):
-            _check_symbols(source, name, wanted, snapshot_id)
-        parts.append(one_of("symbol", wanted))
-    first, last = _instant("start", start), _instant("end", end)
+            parts.append(match(wanted))
+    first, last = to_instant("start", start), to_instant("end", end)
     if first or last:
-        parts.append(within(_time_column(name, row_time, first, last), first, last))
-    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, all_of(parts), source)
+        _check_span(name, row_time, first, last)
+    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, row_time, tuple(parts), source)
 
 
-def _time_column(name: str, row_time: str | None, start: datetime | None, end: datetime | None) -> str:
+def _past(source: IcebergTable, snapshot_id: int | None) -> int | None:
+    """The snapshot where it is not the newest: the newest is read with the table's columns of today, which may be more."""
+    current = source.current_snapshot()
+    return None if current is None or current.snapshot_id == snapshot_id else snapshot_id
+
+
+def _check_span(name: str, row_time: str | None, start: datetime | None, end: datetime | None) -> None:
     if row_time is None:
         raise UsageError(f"{name} has no column that places its rows in time.", hint="Leave start and end out.")
     if start and end and start >= end:
         raise UsageError(f"start={start.isoformat()} is not before end={end.isoformat()}.", hint="The span is half-open.")
-    return row_time
 
 
-def _instant(name: str, value: datetime | str | None) -> datetime | None:
+def _to_time(bound: bytes) -> datetime:
+    """A bound of a column of times, as Iceberg keeps it: microseconds since the epoch, eight bytes, the smallest first."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int.from_bytes(bound, "little", signed=True))
+
+
+def to_instant(name: str, value: datetime | str | None) -> datetime | None:
     """An aware UTC time; text without a zone is UTC, a naive datetime is refused because nobody knows what it means."""
     if value is None:
         return None
@@ -195,30 +270,6 @@ def _check_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> N
             close = difflib.get_close_matches(column, known, 3, 0.5)
             guess = f"Did you mean {' or '.join(close)}? " if close else ""
             raise UsageError(f"{name} has no column {column!r}.", hint=f"{guess}It has: {', '.join(known)}.")
-
-
-def _check_symbols(source: IcebergTable, name: str, symbols: tuple[str, ...], snapshot_id: int | None) -> None:
-    """A symbol without any row is nearly always misspelt, and an empty answer would hide that."""
-    if not symbols:
-        raise UsageError("No symbol is selected.", hint="Leave symbols out for all of them.")
-    if snapshot_id is None:
-        return
-    for symbol in symbols:
-        probe = source.scan(equals("symbol", symbol), selected_fields=("symbol",), snapshot_id=snapshot_id, limit=1)
-        if not probe.to_arrow().num_rows:
-            known = _list_symbols(source, snapshot_id)
-            close = difflib.get_close_matches(symbol.upper(), known, 3, 0.5)
-            guess = f"Did you mean {' or '.join(close)}? " if close else ""
-            shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-            raise NotFoundError(f"{name} holds no row of {symbol!r}.", hint=f"{guess}It has: {shown}.")
-
-
-def _list_symbols(source: IcebergTable, snapshot_id: int) -> list[str]:
-    scan = source.scan(selected_fields=("symbol",), snapshot_id=snapshot_id)
-    symbols: set[str] = set()
-    for batch in scan.to_arrow_batch_reader(dictionary_columns=("symbol",)):
-        symbols.update(batch["symbol"].dictionary.to_pylist())
-    return sorted(symbols)
 
 
 def _sorted(rows: pa.Table, order: tuple[str, ...]) -> pa.Table:

@@ -23,6 +23,7 @@ class SourceFile:
         period_end: First instant after it, aware UTC; the period is half-open.
         key: Key as the publisher lists it; the name under which a newer revision replaces an older one.
         sha256: Hash of the archive's bytes, 64 lower-case hexadecimal digits.
+        instrument: The symbol as ccxt writes it, for example `BTC/USDT:USDT`; None where its spelling follows no known rule.
     """
 
     source: str
@@ -34,6 +35,7 @@ class SourceFile:
     period_end: datetime
     key: str
     sha256: str
+    instrument: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("period_start", "period_end"):

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import NotFoundError, UsageError
+from lakehouse_sdk.tables.filters import one_of
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.scan import TableScan, build_scan
-from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS
+from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS, ROW_TIME
+from lakehouse_sdk.tables.symbols import FindSpellings, match_symbols
 
 if TYPE_CHECKING:
+    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
+
+AsOf = int | str | datetime
+"""A snapshot id, the name of a tag, or an aware datetime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,9 @@ class SnapshotInfo:
 class Table:
     """A table as it was when it was loaded; take it from the catalogue again to see later commits."""
 
-    def __init__(self, name: str, table: IcebergTable) -> None:
+    def __init__(self, name: str, table: IcebergTable, find_spellings: FindSpellings) -> None:
         self._table = table
+        self._find_spellings = find_spellings
         self.name = name
 
     def __repr__(self) -> str:
@@ -154,52 +161,108 @@ class Table:
         columns: Sequence[str] | None = None,
         interval: str | None = None,
         market: str | None = None,
-        as_of: int | datetime | None = None,
+        source: str | None = None,
+        as_of: AsOf | None = None,
     ) -> TableScan:
         """Describe a read; nothing is read before one of its `to_…` methods is called.
 
         Args:
-            symbols: One or more symbols as the publisher spells them; None for all.
+            symbols: One or more symbols, as the publisher spells them (`BTCUSDT`, on every market that has it) or as ccxt does
+                (`BTC/USDT:USDT`, from every source that has it); None for all.
             start: First instant, inclusive; an aware datetime, or ISO text, which without a zone is UTC.
             end: First instant that is left out; as `start`.
             columns: Names in the order wanted; default: all but the lineage columns, which begin with `_`.
             interval: Bar length, where the table has several.
             market: `spot`, `um`, …; None for all.
-            as_of: A snapshot id, or an aware datetime: the table as it was then.
+            source: Publisher; None for all.
+            as_of: A snapshot id, a tag's name, or an aware datetime: the table as it was then.
 
         Raises:
             UsageError: A column does not exist, or a time is naive.
             NotFoundError: The table holds no row of a symbol, or had no snapshot yet.
         """
+        snapshot_id = self._find_snapshot(as_of)
+
+        def match(wanted: tuple[str, ...]) -> BooleanExpression:
+            return match_symbols(self._table, self.name, wanted, snapshot_id, self._find_spellings)
+
+        equal = {"interval": interval, "market": market, "source": source}
+        return self._build(match, equal, symbols, start, end, columns, snapshot_id)
+
+    def scan_series(
+        self,
+        *,
+        source: str,
+        market: str,
+        symbols: Sequence[str],
+        interval: str | None,
+        start: datetime,
+        end: datetime,
+        columns: Sequence[str] | None,
+    ) -> TableScan:
+        """As `scan`, for native symbols that are known to exist: one that has no row here is no error."""
+        equal = {"interval": interval, "market": market, "source": source}
+        return self._build(lambda wanted: one_of("symbol", wanted), equal, symbols, start, end, columns, self.snapshot_id)
+
+    def native_symbols(self, symbols: str | Sequence[str], *, source: str, market: str) -> tuple[str, ...]:
+        """The symbols as this publisher spells them on this market, whether they are given so or as ccxt writes them.
+
+        Raises:
+            NotFoundError: The table has a symbol on other markets only.
+        """
+        wanted = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+        spellings = self._find_spellings([symbol for symbol in wanted if "/" in symbol])
+        found: dict[str, None] = {}
+        for symbol in wanted:
+            natives = [native for *place, native in spellings.get(symbol, ()) if place == [source, market]]
+            if symbol in spellings and not natives:
+                places = ", ".join(" ".join(series) for series in spellings[symbol])
+                raise NotFoundError(f"{self.name} has no {symbol!r} of {source} {market}.", hint=f"It has it as: {places}.")
+            found |= dict.fromkeys(natives or [symbol])
+        return tuple(found)
+
+    def _build(
+        self,
+        match: Callable[[tuple[str, ...]], BooleanExpression],
+        equal: Mapping[str, str | None],
+        symbols: str | Sequence[str] | None,
+        start: datetime | str | None,
+        end: datetime | str | None,
+        columns: Sequence[str] | None,
+        snapshot_id: int | None,
+    ) -> TableScan:
         return build_scan(
             self._table,
             self.name,
-            default_columns=self._default_columns(),
             row_time=self._row_time(),
             order=self._order(),
-            equal={"interval": interval, "market": market},
+            hidden=self._table.properties.get(HIDDEN_COLUMNS, "").split(","),
+            equal=equal,
             symbols=symbols,
             start=start,
             end=end,
             columns=columns,
-            snapshot_id=self._find_snapshot(as_of),
+            snapshot_id=snapshot_id,
+            match=match,
         )
-
-    def _default_columns(self) -> tuple[str, ...]:
-        hidden = set(self._table.properties.get(HIDDEN_COLUMNS, "").split(","))
-        return tuple(field.name for field in self._table.schema().fields if field.name not in hidden)
 
     def _row_time(self) -> str | None:
         layout = LAYOUTS.get(self.name)
-        return None if layout is None else layout.row_time
+        return self._table.properties.get(ROW_TIME) if layout is None else layout.row_time
 
     def _order(self) -> tuple[str, ...]:
         schema = self._table.schema()
         return tuple(schema.find_column_name(field.source_id) or "" for field in self._table.sort_order().fields)
 
-    def _find_snapshot(self, as_of: int | datetime | None) -> int | None:
+    def _find_snapshot(self, as_of: AsOf | None) -> int | None:
         if as_of is None:
             return self.snapshot_id
+        if isinstance(as_of, str):
+            tagged = self._table.snapshot_by_name(as_of)
+            if tagged is None:
+                known = ", ".join(sorted(self._table.refs())) or "none"
+                raise NotFoundError(f"{self.name} has no tag {as_of!r}.", hint=f"There are: {known}. A time needs a datetime.")
+            return tagged.snapshot_id
         if isinstance(as_of, int):
             if self._table.snapshot_by_id(as_of) is None:
                 known = ", ".join(str(snapshot.snapshot_id) for snapshot in self.snapshots()[-5:])

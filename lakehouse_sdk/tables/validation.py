@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.container import ArchiveDefect
+from lakehouse_sdk.tables.days import DayCount, count_days
 from lakehouse_sdk.tables.enrich import enrich
 from lakehouse_sdk.tables.lines import REJECTED_SCHEMA
 from lakehouse_sdk.tables.parse import LINE, ParsedArchive
-from lakehouse_sdk.tables.rules import CONFLICTING_DUPLICATE, Severity, explain_breach, explain_values, select_rules
+from lakehouse_sdk.tables.rules import (
+    CONFLICTING_DUPLICATE,
+    Given,
+    Rule,
+    Severity,
+    explain_breach,
+    explain_values,
+    select_installed,
+    select_rules,
+)
 from lakehouse_sdk.tables.source import SourceFile
 
 if TYPE_CHECKING:
@@ -29,7 +40,10 @@ class CheckedBatch:
         accepted: Good rows with every column of the table but `_ingested_at`, ascending by time and natural key.
         quarantined: Rejected rows: `line` (the first of the CSV is 1), `rule`, `value`, `text`, ascending by line.
         rows_duplicate: Exact repetitions; of each set the first row is among the accepted ones.
-        flags: Accepted rows that break a rule of severity W, by rule id; rules that no row breaks are left out.
+        rows_flagged: Accepted rows that break at least one rule of severity W.
+        flags: The same by rule id; rules that no row breaks are left out.
+        rule_failures: Rules of other packages that raised, with what they raised; the rows were judged without them.
+        days: One row for each day of the archive, as `count_days` returns them.
         has_header: True where the CSV begins with the column names.
         time_unit: `s`, `ms`, `us`, `mixed` or `text`; None without rows.
         first_time: Time of the first accepted row.
@@ -44,7 +58,10 @@ class CheckedBatch:
     accepted: pa.Table = field(repr=False)
     quarantined: pl.DataFrame = field(repr=False)
     rows_duplicate: int
+    rows_flagged: int
     flags: dict[str, int]
+    rule_failures: dict[str, str]
+    days: tuple[DayCount, ...] = field(repr=False)
     has_header: bool
     time_unit: str | None
     first_time: datetime | None
@@ -74,25 +91,43 @@ class CheckedBatch:
         return dict(self.quarantined.group_by("rule").len().sort("rule").iter_rows())
 
 
-def validate(parsed: ParsedArchive) -> CheckedBatch:
+_DEFAULT_LIMITS = QualitySettings()
+_MASK = "_breaks"
+_FAILURE_LIMIT = 300
+"""Characters that are kept of what a rule raised."""
+
+
+def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -> CheckedBatch:
     """Apply every rule of the format; pure and picklable, so that threads and processes can run it.
 
     Rows are first judged one by one; a row that breaks several rules is quarantined for the first. Among the rest, rows with
     the same natural key and different content are quarantined, all of them: none is more credible than the other. Exact
-    repetitions are counted and dropped. Flags are counted on what is accepted, and reject nothing.
+    repetitions are counted and dropped. Flags are counted on what is accepted, and reject nothing. A rule of another package
+    that raises is named in `rule_failures` and judges nothing; the archive is not lost for it.
+
+    Args:
+        parsed: What the archive says.
+        limits: Thresholds of the rules.
     """
-    good, rejected = _reject(parsed)
+    given = Given(parsed.spec, parsed.file, limits)
+    failures: dict[str, str] = {}
+    good, rejected = _reject(parsed, given, failures)
     good, conflicts, rows_duplicate = _deduplicate(good, parsed)
-    flags = _count_flags(good, parsed)
+    flags, flagged = _flag(good, given, failures)
+    quarantined = _with_text(parsed, pl.concat([rejected, conflicts]))
+    days = count_days(good, flagged, quarantined["line"], parsed.spec, parsed.file, LINE)
     good = _ordered(good, parsed)
     times = good[parsed.spec.row_time]
     return CheckedBatch(
         file=parsed.file,
         table=parsed.spec.table,
         accepted=enrich(good, parsed.spec, parsed.file),
-        quarantined=_with_text(parsed, pl.concat([rejected, conflicts])),
+        quarantined=quarantined,
         rows_duplicate=rows_duplicate,
+        rows_flagged=0 if flagged is None else int(flagged.sum()),
         flags=flags,
+        rule_failures=failures,
+        days=days,
         has_header=parsed.has_header,
         time_unit=parsed.time_unit,
         first_time=times[0] if len(times) else None,
@@ -109,14 +144,17 @@ def validate(parsed: ParsedArchive) -> CheckedBatch:
 _BREACHES = {"line": pl.Int64, "rule": pl.String, "value": pl.String}
 
 
-def _reject(parsed: ParsedArchive) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that break no rejecting rule, and `_BREACHES` of the others."""
     rows, spec = parsed.rows, parsed.spec
     rules = select_rules(spec, Severity.REJECT)
-    breaks = [rule.breaks(spec, parsed.file).fill_null(value=False).alias(rule.id) for rule in rules]
-    if rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0)):
+    breaks = [rule.breaks(given).fill_null(value=False).alias(rule.id) for rule in rules]
+    installed = _apply_installed(rows, Severity.REJECT, given, failures)
+    clean = rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0))
+    if clean and not any(mask.any() for _, mask in installed):
         return rows, pl.DataFrame(schema=_BREACHES)
-    masks = rows.select(breaks)
+    rules = (*rules, *(rule for rule, _ in installed))
+    masks = rows.select(*breaks, *(mask for _, mask in installed))
     broken = masks.select(pl.any_horizontal(pl.all())).to_series()
     bad = rows.filter(broken).hstack(masks.filter(broken))
     breaches = bad.select(
@@ -125,6 +163,23 @@ def _reject(parsed: ParsedArchive) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.coalesce(pl.when(pl.col(rule.id)).then(explain_breach(rule, spec)) for rule in rules).alias("value"),
     )
     return rows.filter(~broken), breaches
+
+
+def _apply_installed(
+    rows: pl.DataFrame, severity: Severity, given: Given, failures: dict[str, str]
+) -> list[tuple[Rule, pl.Series]]:
+    """Rules of other packages with one truth value for each row, named as the rule; those that fail are noted."""
+    applied: list[tuple[Rule, pl.Series]] = []
+    for rule in select_installed(given.spec, severity):
+        try:
+            mask = rows.with_columns(rule.breaks(given).alias(_MASK))[_MASK].alias(rule.id)
+            if mask.dtype != pl.Boolean:
+                raise TypeError(f"it is of type {mask.dtype} and not true or false for each row.")  # noqa: TRY301
+        except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 (whatever someone else's rule raises)
+            failures[rule.id] = f"{type(error).__name__}: {error}"[:_FAILURE_LIMIT]
+            continue
+        applied.append((rule, mask.fill_null(value=False)))
+    return applied
 
 
 def _deduplicate(rows: pl.DataFrame, parsed: ParsedArchive) -> tuple[pl.DataFrame, pl.DataFrame, int]:
@@ -159,12 +214,20 @@ def _least_step(values: pl.Series) -> int:
     return int((numbers[1:] - numbers[:-1]).min()) if len(numbers) > 1 else 1
 
 
-def _count_flags(rows: pl.DataFrame, parsed: ParsedArchive) -> dict[str, int]:
-    rules = select_rules(parsed.spec, Severity.FLAG)
+def _flag(rows: pl.DataFrame, given: Given, failures: dict[str, str]) -> tuple[dict[str, int], pl.Series | None]:
+    """Rows by the flagging rule that they break, and which rows break any; None where none does."""
+    rules = select_rules(given.spec, Severity.FLAG)
     if rows.is_empty():
-        return {}
-    counts = rows.select(rule.breaks(parsed.spec, parsed.file).sum().alias(rule.id) for rule in rules).row(0)
-    return {rule.id: int(count) for rule, count in zip(rules, counts, strict=True) if count}
+        return {}, None
+    breaks = {rule.id: rule.breaks(given) for rule in rules}
+    found = rows.select(mask.sum().alias(rule_id) for rule_id, mask in breaks.items()).row(0)
+    counts = {rule_id: int(count) for rule_id, count in zip(breaks, found, strict=True) if count}
+    installed = [mask for _, mask in _apply_installed(rows, Severity.FLAG, given, failures) if mask.any()]
+    flags = counts | {mask.name: int(mask.sum()) for mask in installed}
+    if not flags:
+        return {}, None
+    masks = rows.select(*(breaks[rule_id].fill_null(value=False).alias(rule_id) for rule_id in counts), *installed)
+    return flags, masks.select(pl.any_horizontal(pl.all())).to_series()
 
 
 def _ordered(rows: pl.DataFrame, parsed: ParsedArchive) -> pl.DataFrame:

@@ -73,13 +73,21 @@ def zip_of(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
 
 
 def kline_file(
-    data: bytes, symbol: str = "BTCUSDT", day: datetime = DAY, *, market: str = "spot", interval: str = "1m", days: int = 1
+    data: bytes,
+    symbol: str = "BTCUSDT",
+    day: datetime = DAY,
+    *,
+    market: str = "spot",
+    interval: str = "1m",
+    days: int = 1,
+    instrument: str | None = None,
 ) -> SourceFile:
     """The daily (or longer) klines archive that `data` is said to be."""
     name = f"{symbol}-{interval}-{day:%Y-%m-%d}"
     key = f"data/{market}/daily/klines/{symbol}/{interval}/{name}.zip"
     sha256 = hashlib.sha256(data).hexdigest()
-    return SourceFile("binance", market, "klines", symbol, interval, day, day + timedelta(days=days), key, sha256)
+    end = day + timedelta(days=days)
+    return SourceFile("binance", market, "klines", symbol, interval, day, end, key, sha256, instrument)
 
 
 def agg_trade_file(data: bytes, symbol: str = "BTCUSDT", day: datetime = DAY, *, market: str = "um") -> SourceFile:
@@ -90,12 +98,18 @@ def agg_trade_file(data: bytes, symbol: str = "BTCUSDT", day: datetime = DAY, *,
 
 
 def klines_archive(
-    lines: Iterable[str] | bytes, symbol: str = "BTCUSDT", day: datetime = DAY, *, market: str = "spot", interval: str = "1m"
+    lines: Iterable[str] | bytes,
+    symbol: str = "BTCUSDT",
+    day: datetime = DAY,
+    *,
+    market: str = "spot",
+    interval: str = "1m",
+    instrument: str | None = None,
 ) -> tuple[bytes, SourceFile]:
     """A klines archive with these lines, and what it is."""
     csv = lines if isinstance(lines, bytes) else csv_of(lines)
     data = zip_of((f"{symbol}-{interval}-{day:%Y-%m-%d}.csv", csv))
-    return data, kline_file(data, symbol, day, market=market, interval=interval)
+    return data, kline_file(data, symbol, day, market=market, interval=interval, instrument=instrument)
 
 
 def agg_trades_archive(

@@ -31,6 +31,18 @@ def test_an_endless_input_is_taken_only_as_far_as_the_window() -> None:
         results.close()
 
 
+def test_heavy_items_are_taken_few_at_a_time() -> None:
+    taken: list[int] = []
+    weights = (taken.append(weight) or weight for weight in itertools.chain([1, 1, 9, 1, 9, 9], itertools.repeat(1)))
+    with ThreadPoolExecutor(2) as pool:
+        results = map_ordered(pool, lambda weight: weight, weights, window=10, weigh=lambda weight: weight)
+        ahead = []
+        for number, _ in enumerate(itertools.islice(results, 30), 1):
+            ahead.append(sum(taken[number:]))
+    assert max(ahead) <= 10, "what waits is less than the window, but for the last one taken"
+    assert ahead[-1] == 9, "light ones are taken up to the window"
+
+
 def test_an_exception_arrives_at_its_place_and_the_rest_is_cancelled() -> None:
     begun: list[int] = []
     release = threading.Event()

@@ -4,7 +4,7 @@ Belongs here: statements about rows, by table. Must not: I/O, and anything about
 
 A rule is data: an id that never changes its meaning, a sentence for the report, a severity, and an expression that is true
 where a row breaks it. `REJECT` sends the row to quarantine, `FLAG` only counts it. The order within `RULES` decides which rule
-a row is quarantined for when it breaks several.
+a row is quarantined for when it breaks several; rules of other packages come last. Thresholds come in with `Given`.
 """
 
 from __future__ import annotations
@@ -14,33 +14,48 @@ import polars as pl
 from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.rules import bars, derivatives, trades
 from lakehouse_sdk.tables.rules.bars import INTERVALS
-from lakehouse_sdk.tables.rules.model import Rule, Severity
+from lakehouse_sdk.tables.rules.model import Given, Rule, Severity
+from lakehouse_sdk.tables.rules.registry import RuleWarning, load_installed
 
 COLUMN_COUNT = "column-count"
 NUMBER = "number"
 CONFLICTING_DUPLICATE = "conflicting-duplicate"
+DIFFERS_FROM_DAILY = "differs-from-daily"
+ONLY_IN_DAILY = "only-in-daily"
+ONLY_IN_MONTHLY = "only-in-monthly"
 SENTENCES = {
     COLUMN_COUNT: "A line has exactly the columns of its format.",
     NUMBER: "Every field is what its column asks for: a finite number, an instant, a truth value, a side or a word.",
     CONFLICTING_DUPLICATE: "Rows with the same natural key have the same content.",
+    DIFFERS_FROM_DAILY: "A month says of a row what the day's archive says.",
+    ONLY_IN_DAILY: "A month has the rows that the day's archive has.",
+    ONLY_IN_MONTHLY: "A day's archive has the rows that the month has.",
 }
-"""Rules about lines and about several rows at once, which no expression over single rows can state."""
+"""Rules about lines, about several rows and about several archives at once, which no expression over single rows can state."""
 
 RULES: dict[str, tuple[Rule, ...]] = {**bars.RULES, **trades.RULES, **derivatives.RULES}
 """Rules of each table, in the order in which they are applied."""
+_OWN_SENTENCES = SENTENCES | {rule.id: rule.sentence for rules in RULES.values() for rule in rules}
+_OWN_IDS = frozenset(_OWN_SENTENCES)
 
 __all__ = [
     "COLUMN_COUNT",
     "CONFLICTING_DUPLICATE",
+    "DIFFERS_FROM_DAILY",
     "INTERVALS",
     "NUMBER",
+    "ONLY_IN_DAILY",
+    "ONLY_IN_MONTHLY",
     "RULES",
     "SENTENCES",
+    "Given",
     "Rule",
+    "RuleWarning",
     "Severity",
     "describe_rule",
     "explain_breach",
     "explain_values",
+    "select_installed",
     "select_rules",
 ]
 
@@ -50,14 +65,20 @@ def select_rules(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES[spec.table] if rule.severity is severity and rule.applies(spec))
 
 
+def select_installed(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:
+    """The rules of other packages that are about the format and have this severity; they may raise when they are applied."""
+    return tuple(rule for rule in load_installed(_OWN_IDS) if rule.severity is severity and rule.applies(spec))
+
+
 def describe_rule(rule_id: str) -> str:
     """The sentence of a rule; a rule that several tables have says the same in each.
 
     Raises:
         KeyError: No rule has this id.
     """
-    sentences = SENTENCES | {rule.id: rule.sentence for rules in RULES.values() for rule in rules}
-    return sentences[rule_id]
+    if rule_id in _OWN_SENTENCES:
+        return _OWN_SENTENCES[rule_id]
+    return {rule.id: rule.sentence for rule in load_installed(_OWN_IDS)}[rule_id]
 
 
 def explain_breach(rule: Rule, spec: FormatSpec) -> pl.Expr:

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import polars as pl
 
-from lakehouse_sdk.tables.formats import INDEX_KLINES, KLINES, MARK_KLINES, PREMIUM_KLINES, FormatSpec
-from lakehouse_sdk.tables.rules.model import OUTSIDE_PERIOD, ROW_ORDER, Rule, flag, not_negative, positive, reject
-from lakehouse_sdk.tables.source import SourceFile
+from lakehouse_sdk.tables.formats import INDEX_KLINES, KLINES, MARK_KLINES, PREMIUM_KLINES
+from lakehouse_sdk.tables.rules.model import OUTSIDE_PERIOD, ROW_ORDER, Given, Rule, flag, not_negative, positive, reject
 
 INTERVALS: dict[str, timedelta] = {
     **{f"{n}s": timedelta(seconds=n) for n in (1, 15)},
@@ -22,70 +21,68 @@ INTERVALS: dict[str, timedelta] = {
 _LONGEST_BAR = timedelta(days=32)
 _MONDAY = timedelta(days=4)  # the epoch was a Thursday; weeks begin on Monday
 _WHOLE_MILLISECOND = timedelta(milliseconds=1)
-_HALT_BARS = 10
-_LARGEST_JUMP = 0.1
-_ROUNDING = 1e-6
 _OHLC = ("open", "high", "low", "close")
 
 
-def _ohlc_order(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _ohlc_order(_given: Given) -> pl.Expr:
     body_low, body_high = pl.min_horizontal("open", "close"), pl.max_horizontal("open", "close")
     return (pl.col("low") > body_low) | (pl.col("high") < body_high)
 
 
-def _taker_within_volume(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _taker_within_volume(_given: Given) -> pl.Expr:
     return pl.col("taker_buy_volume") > pl.col("volume")
 
 
-def _close_time(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _close_time(_given: Given) -> pl.Expr:
     return ~(pl.col("close_time") - pl.col("open_time")).is_between(timedelta(0), _LONGEST_BAR)
 
 
-def _open_time_misaligned(_spec: FormatSpec, file: SourceFile) -> pl.Expr:
+def _open_time_misaligned(given: Given) -> pl.Expr:
     opened = pl.col("open_time")
-    length = INTERVALS.get(file.interval or "")
+    length = INTERVALS.get(given.file.interval or "")
     if length is None:
-        return opened != opened.dt.truncate("1mo") if file.interval == "1mo" else pl.lit(value=False)
-    shift = _MONDAY if file.interval == "1w" else timedelta(0)
+        return opened != opened.dt.truncate("1mo") if given.file.interval == "1mo" else pl.lit(value=False)
+    shift = _MONDAY if given.file.interval == "1w" else timedelta(0)
     return (opened - shift).dt.epoch("us") % (length // timedelta(microseconds=1)) != 0
 
 
-def _close_time_misaligned(_spec: FormatSpec, file: SourceFile) -> pl.Expr:
+def _close_time_misaligned(given: Given) -> pl.Expr:
     opened, closed = pl.col("open_time"), pl.col("close_time")
-    length = INTERVALS.get(file.interval or "")
-    if length is None and file.interval != "1mo":
+    length = INTERVALS.get(given.file.interval or "")
+    if length is None and given.file.interval != "1mo":
         return pl.lit(value=False)
     following = opened + length if length is not None else opened.dt.offset_by("1mo")
     # The last unit of the bar: a millisecond or, in files that count them, a microsecond before the next one.
     return ~(following - closed).is_in([_WHOLE_MILLISECOND, timedelta(microseconds=1)])
 
 
-def _bar_gap(spec: FormatSpec, file: SourceFile) -> pl.Expr:
-    length = INTERVALS.get(file.interval or "")
+def _bar_gap(given: Given) -> pl.Expr:
+    length = INTERVALS.get(given.file.interval or "")
     # Other venues publish no bar where nothing was traded.
-    if length is None or spec.source != "binance":
+    if length is None or given.spec.source != "binance":
         return pl.lit(value=False)
     return (pl.col("open_time").sort().diff() > length).fill_null(value=False)
 
 
-def _zero_volume(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _zero_volume(_given: Given) -> pl.Expr:
     return (pl.col("volume") == 0) != (pl.col("count") == 0)
 
 
-def _quote_volume_range(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    volume, quote = pl.col("volume"), pl.col("quote_volume")
+def _quote_volume_range(given: Given) -> pl.Expr:
+    volume, quote, rounding = pl.col("volume"), pl.col("quote_volume"), given.limits.rounding
     least, most = pl.col("low") * volume, pl.col("high") * volume
-    return (volume > 0) & ~quote.is_between(least * (1 - _ROUNDING) - _ROUNDING, most * (1 + _ROUNDING) + _ROUNDING)
+    return (volume > 0) & ~quote.is_between(least * (1 - rounding) - rounding, most * (1 + rounding) + rounding)
 
 
-def _halt(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _halt(given: Given) -> pl.Expr:
     is_flat = (pl.col("volume") == 0) & (pl.col("high") == pl.col("low"))
-    return is_flat & (pl.len().over(is_flat.rle_id()) >= _HALT_BARS)
+    return is_flat & (pl.len().over(is_flat.rle_id()) >= given.limits.halt_bars)
 
 
-def _price_jump(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    jump = (pl.col("open") / pl.col("close").shift(1) - 1).abs()
-    return ((jump > _LARGEST_JUMP) & (pl.col("open_time").diff() > timedelta(0))).fill_null(value=False)
+def _price_jump(given: Given) -> pl.Expr:
+    last = pl.col("close").shift(1)
+    jumps = (pl.col("open") - last).abs() > given.limits.price_jump * last
+    return (jumps & (pl.col("open_time").diff() > timedelta(0))).fill_null(value=False)
 
 
 _OHLC_ORDER = reject("ohlc-order", "low is at most, and high at least, open and close.", _OHLC, _ohlc_order)
@@ -131,8 +128,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
             ("quote_volume", "volume", "low", "high"),
             _quote_volume_range,
         ),
-        flag("halt", "Fewer than 10 bars in a row are flat and without volume.", ("volume", "high", "low"), _halt),
-        flag("price-jump", "A bar opens within 10 % of the last close.", ("open_time", "open", "close"), _price_jump),
+        flag(
+            "halt", "No run of `quality.halt_bars` bars or more is flat and without volume.", ("volume", "high", "low"), _halt
+        ),
+        flag(
+            "price-jump",
+            "A bar opens within `quality.price_jump` of the last close.",
+            ("open_time", "open", "close"),
+            _price_jump,
+        ),
         ROW_ORDER,
     ),
     MARK_KLINES: (OUTSIDE_PERIOD, positive(*_OHLC), *_COMPUTED),

@@ -6,64 +6,61 @@ from datetime import timedelta
 
 import polars as pl
 
-from lakehouse_sdk.tables.formats import BVOL_INDEX, FUNDING, LIQUIDATIONS, METRICS, OPTION_SUMMARY, FormatSpec
+from lakehouse_sdk.tables.formats import BVOL_INDEX, FUNDING, LIQUIDATIONS, METRICS, OPTION_SUMMARY
 from lakehouse_sdk.tables.rules.model import (
     OTHER_ARCHIVE,
     OUTSIDE_PERIOD,
     ROW_ORDER,
+    Given,
     Rule,
     flag,
     not_negative,
     positive,
     reject,
 )
-from lakehouse_sdk.tables.source import SourceFile
 
 _METRICS_STEP = timedelta(minutes=5)
-_FUNDING_TOLERANCE = timedelta(seconds=60)
-_LARGE_RATE = 0.05
-_HOUR = timedelta(hours=1)
 
 
-def _stamp_misaligned(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _stamp_misaligned(_given: Given) -> pl.Expr:
     return pl.col("create_time").dt.epoch("us") % (_METRICS_STEP // timedelta(microseconds=1)) != 0
 
 
-def _stamp_gap(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _stamp_gap(_given: Given) -> pl.Expr:
     return (pl.col("create_time").sort().diff() > _METRICS_STEP).fill_null(value=False)
 
 
-def _interval_hours(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _interval_hours(_given: Given) -> pl.Expr:
     return ~pl.col("interval_hours").is_between(1, 24)
 
 
-def _funding_rate(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    return pl.col("rate").abs() >= _LARGE_RATE
+def _funding_rate(given: Given) -> pl.Expr:
+    return pl.col("rate").abs() >= given.limits.funding_rate
 
 
-def _funding_gap(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _funding_gap(given: Given) -> pl.Expr:
     hours = pl.col("interval_hours").sort_by("funding_time")
-    passed = pl.col("funding_time").sort().diff() - _FUNDING_TOLERANCE
+    passed = pl.col("funding_time").sort().diff() - timedelta(seconds=given.limits.funding_tolerance_s)
     return (passed > pl.duration(hours=hours)).fill_null(value=False)
 
 
-def _quantity_positive(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _quantity_positive(_given: Given) -> pl.Expr:
     return pl.col("original_quantity") <= 0
 
 
-def _fill_within_order(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _fill_within_order(_given: Given) -> pl.Expr:
     return pl.col("accumulated_fill_quantity") > pl.col("original_quantity")
 
 
-def _index_positive(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _index_positive(_given: Given) -> pl.Expr:
     return pl.col("index_value") <= 0
 
 
-def _option_type(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _option_type(_given: Given) -> pl.Expr:
     return ~pl.col("option_type").is_in(["C", "P"])
 
 
-def _crossed_quotes(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _crossed_quotes(_given: Given) -> pl.Expr:
     bid, ask = pl.col("best_bid_price"), pl.col("best_ask_price")
     return (bid > 0) & (ask > 0) & (bid >= ask)  # 0 stands for no quote
 
@@ -88,10 +85,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
         OUTSIDE_PERIOD,
         OTHER_ARCHIVE,
         reject("interval-hours", "A payment is for 1 to 24 hours.", ("interval_hours",), _interval_hours),
-        flag("funding-rate", "A rate is below 5 %, either way.", ("rate",), _funding_rate),
+        flag("funding-rate", "A rate is below `quality.funding_rate`, either way.", ("rate",), _funding_rate),
         flag(
             "funding-gap",
-            "Payments follow each other after the hours that they are for, give or take a minute.",
+            "Payments follow each other after the hours that they are for, `quality.funding_tolerance_s` late at most.",
             ("funding_time", "interval_hours"),
             _funding_gap,
         ),

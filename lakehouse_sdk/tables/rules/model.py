@@ -1,4 +1,4 @@
-"""What a rule is, and the rules that every table has."""
+"""What a rule is, what it is given, and the rules that every table has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import polars as pl
 
+from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.source import SourceFile
 
@@ -20,7 +21,22 @@ class Severity(StrEnum):
     FLAG = "W"
 
 
-Breaks = Callable[[FormatSpec, SourceFile], pl.Expr]
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a rule knows beside the columns.
+
+    Attributes:
+        spec: Format of the archive.
+        file: The archive.
+        limits: Thresholds, from the settings.
+    """
+
+    spec: FormatSpec
+    file: SourceFile
+    limits: QualitySettings
+
+
+Breaks = Callable[[Given], pl.Expr]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +48,10 @@ class Rule:
         sentence: What holds for a good row.
         severity: What happens to a bad one.
         shows: Columns that the rule reads, whose values explain a breach; empty where `FormatSpec` names them.
-        breaks: Builds the expression that is true for a bad row of this file. A null counts as good.
+        breaks: Builds the expression that is true for a bad row of this file; pure. A null counts as good.
         partial: True where the rule is about those of the columns that a format has; else it needs them all.
+        tables: Full names of the tables it is about; empty for every table with its columns.
+        sources: Publishers it is about; empty for all.
     """
 
     id: str
@@ -42,13 +60,17 @@ class Rule:
     shows: tuple[str, ...]
     breaks: Breaks
     partial: bool = False
+    tables: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def shown(self, spec: FormatSpec) -> tuple[str, ...]:
         """The columns of this format that explain a breach."""
         return tuple(name for name in self.shows if name in spec.kept) or (spec.row_time,)
 
     def applies(self, spec: FormatSpec) -> bool:
-        """True where the format has the columns that the rule is about."""
+        """True where the rule is about the format's table and source, and the format has its columns."""
+        if (self.tables and spec.table not in self.tables) or (self.sources and spec.source not in self.sources):
+            return False
         present = [name in spec.kept for name in self.shows]
         return (any(present) if self.partial else all(present)) or not present
 
@@ -66,8 +88,8 @@ def flag(rule_id: str, sentence: str, shows: tuple[str, ...], breaks: Breaks) ->
 def positive(*names: str) -> Rule:
     """Prices of these columns, as far as the format has them."""
 
-    def breaks(spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-        return pl.min_horizontal(name for name in names if name in spec.kept) <= 0
+    def breaks(given: Given) -> pl.Expr:
+        return pl.min_horizontal(name for name in names if name in given.spec.kept) <= 0
 
     return reject("price-positive", "Prices are greater than 0.", names, breaks, partial=True)
 
@@ -75,27 +97,29 @@ def positive(*names: str) -> Rule:
 def not_negative(*names: str) -> Rule:
     """Amounts and counts of these columns, as far as the format has them."""
 
-    def breaks(spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+    def breaks(given: Given) -> pl.Expr:
         # One by one: a common type of volumes and counts would round large counts.
-        return pl.any_horizontal((pl.col(name) < 0).fill_null(value=False) for name in names if name in spec.kept)
+        return pl.any_horizontal((pl.col(name) < 0).fill_null(value=False) for name in names if name in given.spec.kept)
 
     return reject("volume-nonnegative", "Volumes and counts are not negative.", names, breaks, partial=True)
 
 
-def _outside_period(spec: FormatSpec, file: SourceFile) -> pl.Expr:
-    return ~pl.col(spec.row_time).is_between(file.period_start - spec.early, file.period_end + spec.late, closed="left")
+def _outside_period(given: Given) -> pl.Expr:
+    return ~pl.col(given.spec.row_time).is_between(
+        given.file.period_start - given.spec.early, given.file.period_end + given.spec.late, closed="left"
+    )
 
 
-def _row_order(spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    return (pl.col(spec.row_time).diff() < timedelta(0)).fill_null(value=False)
+def _row_order(given: Given) -> pl.Expr:
+    return (pl.col(given.spec.row_time).diff() < timedelta(0)).fill_null(value=False)
 
 
-def _other_archive(spec: FormatSpec, file: SourceFile) -> pl.Expr:
-    wanted = {"source": file.source, "symbol": file.symbol}
+def _other_archive(given: Given) -> pl.Expr:
+    wanted = {"source": given.file.source, "symbol": given.file.symbol}
     return pl.any_horizontal(
         # A mirror's file names have `-` for the slash in a symbol.
         pl.col(column.name).str.replace_all("/", "-", literal=True) != wanted[column.repeats]
-        for column in spec.repeated
+        for column in given.spec.repeated
     )
 
 

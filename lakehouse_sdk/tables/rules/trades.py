@@ -6,75 +6,71 @@ from datetime import timedelta
 
 import polars as pl
 
-from lakehouse_sdk.tables.formats import AGG_TRADES, BOOK_DEPTH, BOOK_TICKER, TRADES, FormatSpec
+from lakehouse_sdk.tables.formats import AGG_TRADES, BOOK_DEPTH, BOOK_TICKER, TRADES
 from lakehouse_sdk.tables.rules.model import (
     OTHER_ARCHIVE,
     OUTSIDE_PERIOD,
     ROW_ORDER,
+    Given,
     Rule,
     flag,
     not_negative,
     positive,
     reject,
 )
-from lakehouse_sdk.tables.source import SourceFile
-
-_ROUNDING = 1e-6
-_FROZEN_SNAPSHOTS = 100
-"""Snapshots, about 50 minutes, through which the depth of a band never stays the same on a market that lives."""
 
 
-def _quantity_positive(spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    return pl.min_horizontal(name for name in ("quantity", "contract_quantity") if name in spec.kept) <= 0
+def _quantity_positive(given: Given) -> pl.Expr:
+    return pl.min_horizontal(name for name in ("quantity", "contract_quantity") if name in given.spec.kept) <= 0
 
 
-def _trade_id_order(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _trade_id_order(_given: Given) -> pl.Expr:
     return pl.col("first_trade_id") > pl.col("last_trade_id")
 
 
-def _agg_id_gap(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _agg_id_gap(_given: Given) -> pl.Expr:
     ids = pl.col("agg_trade_id").sort()
     return (ids.diff() > 1).fill_null(value=False)
 
 
-def _trade_id_chain(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _trade_id_chain(_given: Given) -> pl.Expr:
     following = pl.col("agg_trade_id").diff() == 1  # a gap between the aggregates is counted by itself
     return (following & (pl.col("first_trade_id") != pl.col("last_trade_id").shift(1) + 1)).fill_null(value=False)
 
 
-def _trade_id_gap(spec: FormatSpec, _file: SourceFile) -> pl.Expr:
-    if spec.source == "ftx":  # numbered its trades across all markets
+def _trade_id_gap(given: Given) -> pl.Expr:
+    if given.spec.source == "ftx":  # numbered its trades across all markets
         return pl.lit(value=False)
     return (pl.col("trade_id").sort().diff() > 1).fill_null(value=False)
 
 
-def _time_by_id(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _time_by_id(_given: Given) -> pl.Expr:
     time, number = pl.col("trade_time").diff(), pl.col("trade_id").diff()
     return (((time < timedelta(0)) & (number > 0)) | ((time > timedelta(0)) & (number < 0))).fill_null(value=False)
 
 
-def _quote_quantity(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _quote_quantity(given: Given) -> pl.Expr:
     product, published = pl.col("price") * pl.col("quantity"), pl.col("quote_quantity")
-    return (product - published).abs() > _ROUNDING * (1 + product)
+    return (product - published).abs() > given.limits.rounding * (1 + product)
 
 
-def _crossed_book(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _crossed_book(_given: Given) -> pl.Expr:
     return pl.col("best_bid_price") >= pl.col("best_ask_price")
 
 
-def _event_time(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _event_time(_given: Given) -> pl.Expr:
     return pl.col("event_time") < pl.col("transaction_time")
 
 
-def _depth_cumulative(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _depth_cumulative(_given: Given) -> pl.Expr:
     side, width = pl.col("percentage").sign(), pl.col("percentage").abs()
     step = pl.col("depth").diff().over("depth_time", side, order_by=width)
     return (step < 0).fill_null(value=False)
 
 
-def _depth_frozen(_spec: FormatSpec, _file: SourceFile) -> pl.Expr:
+def _depth_frozen(given: Given) -> pl.Expr:
     changes = pl.col("depth").n_unique().over("percentage")
-    return (changes == 1) & (pl.len().over("percentage") >= _FROZEN_SNAPSHOTS)
+    return (changes == 1) & (pl.len().over("percentage") >= given.limits.frozen_snapshots)
 
 
 _QUANTITIES = ("quantity", "contract_quantity")
@@ -138,7 +134,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         flag(
             "depth-cumulative", "The depth grows from the inner to the outer bands.", ("percentage", "depth"), _depth_cumulative
         ),
-        flag("depth-frozen", "The depth of a band changes within 100 snapshots.", ("percentage", "depth"), _depth_frozen),
+        flag(
+            "depth-frozen",
+            "The depth of a band changes within `quality.frozen_snapshots`.",
+            ("percentage", "depth"),
+            _depth_frozen,
+        ),
         ROW_ORDER,
     ),
 }

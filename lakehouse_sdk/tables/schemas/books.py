@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pyiceberg.partitioning import PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.types import MapType, NestedField
+from pyiceberg.types import IcebergType, MapType, NestedField
 
 from lakehouse_sdk.tables.schemas.layout import (
+    DOUBLE,
     EVENT_ID,
     INSTANT,
+    INSTRUMENT,
     LEDGER,
     LEDGER_ID,
     LINEAGE,
+    LINEAGE_NAMES,
     LONG,
     QUALITY,
+    QUALITY_DAYS,
     QUARANTINE,
     TEXT,
     TRUTH,
@@ -22,12 +26,15 @@ from lakehouse_sdk.tables.schemas.layout import (
     make_schema,
 )
 
-_ORIGIN: tuple[ColumnDoc, ...] = (
+_SERIES: tuple[ColumnDoc, ...] = (
     ("source", TEXT, "Publisher of the archive"),
     ("market", TEXT, "Market of the archive"),
     ("data_type", TEXT, "Type of the archive as the publisher spells it"),
     ("symbol", TEXT, "Symbol of the archive"),
     ("interval", TEXT, "optional: Bar length; null where the type has none"),
+)
+_ORIGIN: tuple[ColumnDoc, ...] = (
+    *_SERIES,
     ("period_start", INSTANT, "First instant the archive covers, UTC"),
     ("period_end", INSTANT, "First instant after it, UTC"),
 )
@@ -41,9 +48,9 @@ _QUARANTINE_SCHEMA = make_schema(
 )
 
 
-def _counts(first_id: int, name: str, doc: str) -> NestedField:
-    entries = MapType(key_id=first_id + 1, key_type=TEXT, value_id=first_id + 2, value_type=LONG, value_required=True)
-    return NestedField(first_id, name, entries, required=True, doc=doc)
+def _by_rule(first_id: int, name: str, values: IcebergType, doc: str, *, required: bool = True) -> NestedField:
+    entries = MapType(key_id=first_id + 1, key_type=TEXT, value_id=first_id + 2, value_type=values, value_required=True)
+    return NestedField(first_id, name, entries, required=required, doc=doc)
 
 
 _QUALITY_BASE = make_schema(
@@ -62,8 +69,25 @@ _QUALITY_BASE = make_schema(
 )
 _QUALITY_SCHEMA = Schema(
     *_QUALITY_BASE.fields,
-    _counts(100, "rejects", "Quarantined rows by rule"),
-    _counts(110, "flags", "Accepted rows that break a rule of severity W, by rule"),
+    _by_rule(100, "rejects", LONG, "Quarantined rows by rule"),
+    _by_rule(110, "flags", LONG, "Accepted rows that break a rule of severity W, by rule"),
+    # Added later, so that they stand last and may be null.
+    NestedField(120, INSTRUMENT, TEXT, required=False, doc="Symbol as ccxt writes it; null where it follows no known rule"),
+    NestedField(121, "rows_flagged", LONG, required=False, doc="Accepted rows that break any rule of severity W"),
+    _by_rule(130, "rule_failures", TEXT, "What rules of other packages raised; they judged nothing", required=False),
+)
+
+_DAYS_SCHEMA = make_schema(
+    *_SERIES,
+    ("day", INSTANT, "Midnight that begins the day, UTC"),
+    ("rows_accepted", LONG, "Rows of the day that went into the table"),
+    ("rows_expected", LONG, "optional: Rows that calendar or ids expect; null where nothing can be expected"),
+    ("score", DOUBLE, "optional: rows_accepted / rows_expected, at most 1; null where nothing can be expected"),
+    ("rows_flagged", LONG, "Rows among the accepted that break any rule of severity W"),
+    ("rows_quarantined", LONG, "Rows that went into quarantine"),
+    ("first_time", INSTANT, "optional: Time of the first accepted row, UTC; null without rows"),
+    ("last_time", INSTANT, "optional: Time of the last accepted row, UTC; null without rows"),
+    *LINEAGE,
 )
 
 _LEDGER_SCHEMA = make_schema(
@@ -106,6 +130,15 @@ LAYOUTS: tuple[TableLayout, ...] = (
         partition=PartitionSpec(),
         order=("data_type", "symbol", "period_start"),
         row_time="period_start",
+    ),
+    TableLayout(
+        name=QUALITY_DAYS,
+        doc="One row for each day of each series that was built: rows taken and expected, and the score.",
+        schema=_DAYS_SCHEMA,
+        partition=PartitionSpec(),
+        order=("data_type", "symbol", "day"),
+        row_time="day",
+        hidden=LINEAGE_NAMES,
     ),
     TableLayout(
         name=LEDGER,

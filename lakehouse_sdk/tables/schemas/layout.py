@@ -21,6 +21,7 @@ from pyiceberg.types import (
 
 QUARANTINE = "silver.quarantine"
 QUALITY = "silver.quality"
+QUALITY_DAYS = "silver.quality_days"
 LEDGER = "bronze.ledger"
 
 LEDGER_ID = "ledger_id"
@@ -30,8 +31,13 @@ SOURCE_KEY = "_source_key"
 SOURCE_SHA256 = "_source_sha256"
 INGESTED_AT = "_ingested_at"
 
+INSTRUMENT = "instrument"
+
 HIDDEN_COLUMNS = "lakehouse.hidden-columns"
 """Table property: columns that a scan leaves out unless they are named, separated by commas."""
+
+ROW_TIME = "lakehouse.row-time"
+"""Table property: column that places a row in time, for tables that no layout of this release describes."""
 
 _PARTITION_ID_START = 1000
 
@@ -128,6 +134,12 @@ SERIES: tuple[ColumnDoc, ...] = (
     ("symbol", TEXT, "Symbol as the publisher spells it"),
 )
 
+INSTRUMENT_DOC: ColumnDoc = (
+    INSTRUMENT,
+    TEXT,
+    "optional: Symbol as ccxt writes it, the same for every source, e.g. BTC/USDT; null where it follows no known rule",
+)
+
 
 def data_layout(
     name: str,
@@ -150,7 +162,7 @@ def data_layout(
         key: Columns that order rows of one time.
         later: Columns that were added after the table was first described; they stand last, so that field ids never change.
     """
-    schema = make_schema(*SERIES, *columns, *LINEAGE, *later)
+    schema = make_schema(*SERIES, *columns, *LINEAGE, *later, INSTRUMENT_DOC)
     identities = ("source", "market", *(["interval"] if any(column == "interval" for column, _, _ in columns) else []))
     unit = "day" if every is DAY else "month"
     part = f"{row_time.removesuffix('_time')}_{unit}"

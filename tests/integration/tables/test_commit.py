@@ -49,6 +49,7 @@ def test_many_archives_are_one_snapshot_of_each_table(catalog: TableCatalog, row
     assert [(table.table, table.rows_written, table.attempts) for table in report.tables] == [
         ("silver.agg_trades", 20, 1),
         ("silver.klines", 80, 1),
+        ("silver.quality_days", 9, 1),
         ("silver.quarantine", 0, 1),
         ("silver.quality", 9, 1),
     ]
@@ -150,6 +151,7 @@ def test_quarantined_rows_and_quality_are_kept_and_replaced(catalog: TableCatalo
     assert catalog.table("silver.quarantine").scan().count() == 0
     assert {table.table: table.archives_replaced for table in report.tables} == {
         "silver.klines": 1,
+        "silver.quality_days": 1,
         "silver.quarantine": 1,
         "silver.quality": 1,
     }

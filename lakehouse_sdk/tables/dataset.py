@@ -1,0 +1,106 @@
+"""The files of a table as one Arrow dataset: any library reads from it what it needs, and no more.
+
+Each file carries what the manifests say of it, so that a filter that a library pushes down leaves files out unopened.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyiceberg.conversions import from_bytes
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.expressions.visitors import bind
+from pyiceberg.io.pyarrow import PyArrowFileIO, expression_to_pyarrow, schema_to_pyarrow
+from pyiceberg.types import DateType, IntegerType, LongType, PrimitiveType, StringType, TimestampType, TimestamptzType
+
+if TYPE_CHECKING:
+    import pyarrow.compute as pc
+    from pyiceberg.expressions import BooleanExpression
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import FileScanTask
+    from pyiceberg.table import Table as IcebergTable
+
+_BOUNDED = (DateType, IntegerType, LongType, StringType, TimestampType, TimestamptzType)
+"""Types whose bounds say where a value can lie; those of floats say nothing of NaN."""
+
+
+def open_dataset(table: IcebergTable, row_filter: BooleanExpression, snapshot_id: int | None) -> ds.Dataset:
+    """The rows that match, as a dataset that reads nothing before it is asked, then files at a time, columns as needed.
+
+    A table that others changed in ways that files alone do not tell (deletes beside the data, renamed or retyped columns) is
+    read into memory instead; those that the SDK writes never are.
+    """
+    scan = table.scan(row_filter, snapshot_id=snapshot_id)
+    tasks = list(scan.plan_files())
+    if any(task.delete_files for task in tasks) or _is_reshaped(table):
+        return ds.dataset(scan.to_arrow())
+    schema = scan.projection()
+    arrow = _plain_text(schema_to_pyarrow(schema, include_field_ids=False))
+    dataset = _join(table, tasks, schema, arrow)
+    if isinstance(row_filter, AlwaysTrue):
+        return dataset
+    bound = bind(schema, row_filter, case_sensitive=True)
+    return dataset if isinstance(bound, AlwaysTrue) else dataset.filter(expression_to_pyarrow(bound, schema))
+
+
+def _join(table: IcebergTable, tasks: list[FileScanTask], schema: Schema, arrow: pa.Schema) -> ds.Dataset:
+    if not tasks:
+        return ds.dataset(arrow.empty_table())
+    format_, io = ds.ParquetFileFormat(), table.io
+    assert isinstance(io, PyArrowFileIO)  # noqa: S101 (the catalogue says so when it is opened)
+    places = [PyArrowFileIO.parse_location(task.file.file_path, io.properties) for task in tasks]
+    scheme, netloc, _ = places[0]
+    filesystem = io.fs_by_scheme(scheme, netloc)
+    fragments = [
+        format_.make_fragment(path, filesystem, partition_expression=_guarantee(task.file, schema, arrow))
+        for task, (_, _, path) in zip(tasks, places, strict=True)
+    ]
+    return ds.FileSystemDataset(fragments, arrow, format_, filesystem)
+
+
+def _guarantee(file: DataFile, schema: Schema, arrow: pa.Schema) -> pc.Expression | None:
+    """What holds for every row of the file."""
+    parts = list(_bounds(file, schema, arrow))
+    return functools.reduce(operator.and_, parts) if parts else None
+
+
+def _bounds(file: DataFile, schema: Schema, arrow: pa.Schema) -> Iterator[pc.Expression]:
+    for field in schema.fields:
+        lower, upper = (file.lower_bounds or {}).get(field.field_id), (file.upper_bounds or {}).get(field.field_id)
+        nulls = (file.null_value_counts or {}).get(field.field_id)
+        if lower is None or upper is None or nulls != 0 or not isinstance(field.field_type, _BOUNDED):
+            continue
+        column, type_ = ds.field(field.name), arrow.field(field.name).type
+        yield (column >= _scalar(field.field_type, lower, type_)) & (column <= _scalar(field.field_type, upper, type_))
+
+
+def _scalar(iceberg: PrimitiveType, value: bytes, type_: pa.DataType) -> pa.Scalar:
+    decoded: Any = from_bytes(iceberg, value)  # times are integers here
+    if isinstance(iceberg, (DateType, TimestampType, TimestamptzType)):
+        return pa.scalar(decoded, pa.int32() if isinstance(iceberg, DateType) else pa.int64()).cast(type_)
+    return pa.scalar(decoded, type_)
+
+
+def _is_reshaped(table: IcebergTable) -> bool:
+    """True where a column of an older schema has another name or type today: its files cannot be read by today's names."""
+    today = {field.field_id: field for field in table.schema().fields}
+    names = {field.name: field.field_id for field in table.schema().fields}
+    for schema in table.metadata.schemas:
+        for field in schema.fields:
+            now = today.get(field.field_id)
+            if now is not None and (now.name, now.field_type) != (field.name, field.field_type):
+                return True
+            if now is None and field.name in names:  # dropped, and another one of the name added
+                return True
+    return False
+
+
+def _plain_text(schema: pa.Schema) -> pa.Schema:
+    """Text with 32-bit offsets, as the files hold it."""
+    return pa.schema([field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in schema])
