@@ -89,14 +89,13 @@ def _chart_series(
     elsewhere: dict[datetime, LedgerEntry] = {}
     for entry in entries:
         state = _state_of(entry)
-        for start in _periods(entry.period_start, entry.period_end, monthly=monthly):
+        for start, _ in list_periods(entry.period_start, entry.period_end, monthly=monthly):
             if entry.frequency in counted:
                 if start not in best or _RANKS[state] < _RANKS[best[start][0]]:
                     best[start] = state, entry
             elif state in {PeriodState.PRESENT, PeriodState.PENDING}:
                 elsewhere.setdefault(start, entry)
-    for start in _periods(query.start or first, query.end or last, monthly=monthly):
-        end = _next(start, monthly=monthly)
+    for start, end in list_periods(query.start or first, query.end or last, monthly=monthly):
         if start in best:
             state, entry = best[start]
             yield CoveredPeriod(series, start, end, state, entry.reason, entry.key)
@@ -123,18 +122,15 @@ def _state_of(entry: LedgerEntry) -> PeriodState:
     return PeriodState.MISSING if entry.state is LedgerState.ABSENT else PeriodState.PENDING
 
 
-def _periods(start: datetime, end: datetime, *, monthly: bool) -> Iterator[datetime]:
-    """Starts of the days, or months, that overlap the half-open time."""
+def list_periods(start: datetime, end: datetime, *, monthly: bool) -> Iterator[tuple[datetime, datetime]]:
+    """Starts and ends of the days, or months, that overlap the half-open time."""
     moment = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if monthly:
         moment = moment.replace(day=1)
     while moment < end:
-        yield moment
-        moment = _next(moment, monthly=monthly)
-
-
-def _next(moment: datetime, *, monthly: bool) -> datetime:
-    return (moment + timedelta(days=31)).replace(day=1) if monthly else moment + _DAY
+        following = (moment + timedelta(days=31)).replace(day=1) if monthly else moment + _DAY
+        yield moment, following
+        moment = following
 
 
 def _midnight(day: date) -> datetime:

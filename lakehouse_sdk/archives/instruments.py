@@ -81,6 +81,19 @@ def read_symbol(source: str, market: str, symbol: str) -> Spelling:
     return Spelling()
 
 
+def spell_symbol(source: str, market: str, canonical: str) -> str | None:
+    """The native symbol of a canonical one: `read_symbol` gives the canonical one back; None where no rule leads there."""
+    pair, _, settled = canonical.partition(":")
+    base, _, quote = pair.partition("/")
+    _, _, expiry = settled.partition("-")
+    tried = {
+        "binance": (f"{base}{quote}_{expiry}", f"{base}{quote}_PERP" if market == "cm" else f"{base}{quote}"),
+        "coinbase": (f"{base}-{quote}",),
+        "ftx": (f"{base}-PERP", canonical),
+    }.get(source, ())
+    return next((symbol for symbol in tried if read_symbol(source, market, symbol).canonical == canonical), None)
+
+
 def split_pair(pair: str) -> tuple[str, str]:
     """Base and quote of two assets written together; two empty texts where no known quote asset ends it."""
     for quote in _BY_LENGTH:

@@ -182,6 +182,21 @@ class CollectionRun:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A source was asked what it has of a series: what it did not list then, it did not have.
+
+    Attributes:
+        start: First instant that it was asked about, aware UTC.
+        end: First instant that it was not asked about.
+        listed_at: When the listing began.
+    """
+
+    start: datetime
+    end: datetime
+    listed_at: datetime
+
+
 class Ledger(Protocol):
     """Remembers every archive ever seen; may be used from several threads, and by several processes at once.
 
@@ -217,6 +232,12 @@ class Ledger(Protocol):
 
     def newest(self, source: str, query: ArchiveQuery) -> Mapping[tuple[Series, Frequency], datetime]:
         """The end of the last period seen of each series and frequency that the query asks for."""
+
+    def note_listing(self, series: Iterable[Series], listing: Listing) -> None:
+        """Remember that the source of these series was listed, from the beginning to the end, for this time."""
+
+    def listings(self, source: str, query: ArchiveQuery) -> Mapping[Series, Sequence[Listing]]:
+        """What is remembered of listings of the series that the query asks for, whatever its time."""
 
     def count(self, source: str) -> int:
         """Archives known of a source."""

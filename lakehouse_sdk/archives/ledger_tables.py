@@ -70,6 +70,15 @@ RUNS = sa.Table(
     sa.Column("objects", sa.BigInteger, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
 )
+LISTINGS = sa.Table(
+    "lakehouse_listings",
+    METADATA,
+    *(sa.Column(name, _TEXT, nullable=False) for name in ("source", "market", "data_type", "symbol", "interval")),
+    sa.Column("span_start", sa.BigInteger, nullable=False),
+    sa.Column("span_end", sa.BigInteger, nullable=False),
+    sa.Column("listed_at", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("source", "market", "data_type", "symbol", "interval", "span_start", "span_end"),
+)
 IDENTITY = sa.Table("lakehouse_ledger_identity", METADATA, sa.Column("ledger_id", sa.Text, primary_key=True))
 SERIES = (LEDGER.c.market, LEDGER.c.data_type, LEDGER.c.symbol, LEDGER.c.interval)
 ORDER = (*SERIES, LEDGER.c.frequency, LEDGER.c.period_start, LEDGER.c.key)

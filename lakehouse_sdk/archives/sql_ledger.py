@@ -23,6 +23,7 @@ from lakehouse_sdk.archives.ledger import (
     LedgerEntry,
     LedgerEvent,
     LedgerState,
+    Listing,
     Revision,
     Sighting,
 )
@@ -37,7 +38,18 @@ from lakehouse_sdk.archives.ledger_rows import (
     to_moment,
     to_seconds,
 )
-from lakehouse_sdk.archives.ledger_tables import EVENTS, FIELDS, IDENTITY, LEDGER, METADATA, ORDER, REVISIONS, RUNS, SERIES
+from lakehouse_sdk.archives.ledger_tables import (
+    EVENTS,
+    FIELDS,
+    IDENTITY,
+    LEDGER,
+    LISTINGS,
+    METADATA,
+    ORDER,
+    REVISIONS,
+    RUNS,
+    SERIES,
+)
 from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Frequency, Series
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.config.database import first_line, parse_database_uri, refuse_database
@@ -67,7 +79,7 @@ def open_ledger(settings: Settings) -> SqlLedger:
         )
     try:
         engine = _connect(uri)
-        if not sa.inspect(engine).has_table(IDENTITY.name):
+        if not sa.inspect(engine).has_table(LISTINGS.name):  # the youngest of them: a ledger of an older release gets it
             _create_tables(engine)
     except (SQLAlchemyError, ImportError) as error:
         raise refuse_database("The ledger", uri, error) from error
@@ -200,6 +212,36 @@ class SqlLedger:
         return {
             ((source, row[0], row[1], row[2], row[3]), row[4]): to_day(row[5]) for row in rows if query.wants_symbol(row[2])
         }
+
+    def note_listing(self, series: Iterable[Series], listing: Listing) -> None:
+        """As `Ledger.note_listing`; a wider and later one takes the place of others."""
+        start, end, at = to_seconds(listing.start), to_seconds(listing.end), to_micros(listing.listed_at)
+        columns, names = LISTINGS.c, ("source", "market", "data_type", "symbol", "interval")
+        within = (columns.span_start >= start, columns.span_end <= end, columns.listed_at <= at)
+        for chunk in _chunks(series):
+            rows = [
+                {**dict(zip(names, one, strict=True)), "span_start": start, "span_end": end, "listed_at": at} for one in chunk
+            ]
+            by_name = [columns[name] == sa.bindparam(f"of_{name}") for name in names]
+            with self._writing() as connection:
+                parameters = [{f"of_{name}": row[name] for name in names} for row in rows]
+                connection.execute(sa.delete(LISTINGS).where(*by_name, *within), parameters)
+                connection.execute(self._insert(LISTINGS).on_conflict_do_nothing(), rows)
+
+    def listings(self, source: str, query: ArchiveQuery) -> Mapping[Series, Sequence[Listing]]:
+        """As `Ledger.listings`."""
+        columns = LISTINGS.c
+        select = sa.select(LISTINGS).where(columns.source == source, columns.market.in_(query.markets))
+        select = select.where(columns.data_type.in_(query.data_types))
+        if (symbols := query.exact_symbols()) is not None:
+            select = select.where(columns.symbol.in_(symbols))
+        found: dict[Series, list[Listing]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(select).mappings():
+                listing = Listing(to_day(row["span_start"]), to_day(row["span_end"]), to_moment(row["listed_at"]))
+                series = (source, row["market"], row["data_type"], row["symbol"], row["interval"])
+                found.setdefault(series, []).append(listing)
+        return found
 
     def count(self, source: str) -> int:
         """As `Ledger.count`."""

@@ -133,6 +133,13 @@ class QualitySettings(_Group):
     """Funding rate from which on, either way, a payment is flagged: 0.05 is 5 %."""
 
 
+class TableSettings(_Group):
+    """The Iceberg tables."""
+
+    target_file_mib: int = Field(default=128, ge=1)
+    """Size of the data files that compaction plans, MiB: large enough that a scan opens few, small enough to prune."""
+
+
 class TransferSettings(_Group):
     """How bytes are moved."""
 
@@ -195,6 +202,7 @@ class Settings(BaseSettings):
     archives: ArchiveSettings = ArchiveSettings()
     catalog: CatalogSettings = CatalogSettings()
     quality: QualitySettings = QualitySettings()
+    tables: TableSettings = TableSettings()
     transfer: TransferSettings = TransferSettings()
     servers: ServerSettings = ServerSettings()
     prefect: PrefectSettings = PrefectSettings()

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
@@ -43,6 +43,8 @@ class Discovery:
         self._settings = settings
         self._observer = observer
         self._kept: tuple[ArchiveObject | Oddity, ...] | None = None
+        self.listed_at: datetime | None = None
+        """When the latest listing began; None before the first, and of a discovery that lists nothing."""
         get_connector(source, settings).capabilities().select(query)
 
     def __iter__(self) -> Iterator[ArchiveObject | Oddity]:
@@ -125,6 +127,7 @@ class Discovery:
     def _list(self) -> Iterator[ArchiveObject | Oddity]:
         """List the source, telling how far it is; whatever a connector raises becomes an error that names it."""
         started, archives, oddities, size_bytes = time.perf_counter(), 0, 0, 0
+        self.listed_at = datetime.now(UTC)
         self._observer(StageStarted("discover", self.source))
         try:
             for found in get_connector(self.source, self._settings).discover(self.query):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from lakehouse_sdk.archives import (
     get_connector,
     select_cadence,
 )
-from lakehouse_sdk.archives.ledger import IN_BRONZE, Ledger, LedgerChange, LedgerState, Sighting
+from lakehouse_sdk.archives.ledger import IN_BRONZE, Ledger, LedgerChange, LedgerState, Listing, Sighting
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import IntegrityError, LakehouseError
@@ -116,6 +116,7 @@ class _Planner:
         """Of the archives of one chunk that are to be copied."""
         self._refused = 0
         self._listed: set[str] = set()
+        self._series: set[Series] = set()
 
     def plan(self, discovery: Discovery) -> CollectionPlan:
         terms_url = self._connector.capabilities().terms_url
@@ -128,6 +129,7 @@ class _Planner:
         target = S3Address(self._settings.lake.bucket, bronze_key(self._settings, self._source, ""))
         origin = self._find_origin(first)
         transfer = TransferPlan(origin or target, target, self._rows(first, archives), settings=self._settings)
+        self._note_listing(discovery)
         plan = CollectionPlan(
             self._source,
             terms_url,
@@ -152,6 +154,7 @@ class _Planner:
                 else:
                     if self._options.audit:
                         self._listed.add(found.key)
+                    self._series.add(found.series)
                     yield found
 
         held = None if self._first_time else self._find_held
@@ -297,6 +300,25 @@ class _Planner:
         return PlannedObject(
             archive.key, path, target, archive.size_bytes, reason=item.reason, sha256=sha256, last_modified=modified
         )
+
+    def _note_listing(self, discovery: Discovery) -> None:
+        """Remember what was listed as a whole, so that nobody has to ask again what the source does not have.
+
+        Not where archives were listed and passed over: that they are not in the ledger says nothing then.
+        """
+        query, options, listed_at = discovery.query, self._options, discovery.listed_at
+        whole = options.only is None and options.cadence in {"auto", "reconcile"} and query.frequencies == ("daily", "monthly")
+        if options.dry_run or listed_at is None or query.since or not whole:
+            return
+        asked = {
+            (self._source, dataset.market, dataset.data_type, symbol, interval)
+            for dataset in self._connector.capabilities().select(query)
+            for symbol in query.exact_symbols() or ()
+            for interval in dataset.intervals or ("",)
+        }
+        start, end = query.start or datetime.fromtimestamp(0, UTC), min(query.end or listed_at, listed_at)
+        if start < end:
+            self._ledger.note_listing(self._series | asked, Listing(start, end, listed_at))
 
     def _find_vanished(self, discovery: Discovery) -> tuple[str, ...]:
         """Archives that the source listed once and lists no longer; those that never came to bronze are absent from now on."""

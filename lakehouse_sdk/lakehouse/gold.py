@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from lakehouse_sdk.tables import GoldView, TableCatalog
-    from lakehouse_sdk.tables.gold import Feature, Gaps, MadeFrom
+    from lakehouse_sdk.tables.gold import CrossCheck, Feature, Gaps, MadeFrom
 
 
 class GoldCalls:
@@ -34,7 +34,7 @@ class GoldCalls:
         made_from: MadeFrom = "auto",
         gaps: Gaps = "none",
         features: Sequence[Feature] = (),
-        as_of: datetime | None = None,
+        as_of: datetime | str | None = None,
     ) -> GoldView:
         """Bars of any length with what belongs to them, out of silver tables; read it with `to_pandas()` and others.
 
@@ -43,7 +43,8 @@ class GoldCalls:
         says so (`is_complete`).
 
         Args:
-            symbols: One or more symbols as the publisher spells them; None for all.
+            symbols: One or more symbols, as the publisher spells them (`BTCUSDT`) or as ccxt does (`BTC/USDT:USDT`); None for
+                all.
             interval: Length of the bars: a number of `s`, `m`, `h` or `d`, `1w` (from Monday) or `1mo`.
             source: Publisher.
             market: Market of the publisher.
@@ -57,7 +58,7 @@ class GoldCalls:
             features: What to add: `vwap`, `returns` (`return`, `log_return`; null where the bar before is missing),
                 `imbalance` (`taker_imbalance`), `funding` (`funding_rate`, `funding_time`, `funding_paid`), `mark`
                 (`mark_close`), `index` (`index_close`, `basis`), `premium` (`premium_close`).
-            as_of: An aware datetime: every table as it was then.
+            as_of: An aware datetime, or the name of a tag that every table has: the tables as they were then.
 
         Raises:
             UsageError: An argument is wrong, or the market has no such feature.
@@ -78,3 +79,50 @@ class GoldCalls:
             as_of=as_of,
         )
         return open_bars(self.catalog, query)
+
+    def cross_check(
+        self,
+        symbols: str | Sequence[str] | None = None,
+        *,
+        interval: str = "1m",
+        source: str = "binance",
+        market: str = "um",
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        made_from: Literal["auto", "agg_trades", "trades"] = "auto",
+        as_of: datetime | str | None = None,
+    ) -> CrossCheck:
+        """Whether published bars are what the trades of the same time make; every bar and column that differs is named.
+
+        Compared are the days of which both tables have rows; the others are counted. Prices must be the same, amounts but for
+        the rounding of sums. Changes nothing.
+
+        Args:
+            symbols: As in `bars`.
+            interval: Length of the published bars, at most a day.
+            source: Publisher.
+            market: Market of the publisher.
+            start: As in `bars`.
+            end: As in `bars`.
+            made_from: Which trades; `auto` takes aggregate trades before single ones.
+            as_of: As in `bars`.
+
+        Raises:
+            UsageError: An argument is wrong.
+            NotFoundError: There are no published bars of this interval, or no trades. What differs is in the report
+                (`raise_for_differences`).
+        """
+        from lakehouse_sdk.tables import BarQuery  # noqa: PLC0415 (loads polars and Iceberg)
+        from lakehouse_sdk.tables.gold import cross_check  # noqa: PLC0415
+
+        query = BarQuery(
+            interval=interval,
+            symbols=symbols,
+            source=source,
+            market=market,
+            start=start,
+            end=end,
+            made_from=made_from,
+            as_of=as_of,
+        )
+        return cross_check(self.catalog, query)

@@ -26,6 +26,7 @@ from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.evolution import evolve
+from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
@@ -37,7 +38,9 @@ from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.tables.care.recovery import RecoveryReport
     from lakehouse_sdk.tables.gold import GoldView
+    from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -116,9 +119,31 @@ class TableCatalog:
         hint = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
         raise NotFoundError(f"There is no table {name!r}.", hint=hint)
 
+    def recover(self, *, dry_run: bool = False) -> RecoveryReport:
+        """Register every table below the warehouse that the catalogue does not know, at its newest state.
+
+        Args:
+            dry_run: True to look only.
+
+        Raises:
+            ConnectError, AccessError, StorageError: The lake cannot be read.
+        """
+        from lakehouse_sdk.tables.care.recovery import RecoveryReport, recover_tables  # noqa: PLC0415 (once in a lake's life)
+
+        with self.storage_errors(), S3Client(self._settings.storage) as client:
+            found = recover_tables(self._catalog, self.list_tables(), self._warehouse, client, dry_run=dry_run)
+        return RecoveryReport(tuple(found), dry_run)
+
     def storage_errors(self) -> AbstractContextManager[None]:
         """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
         return storage_errors(self._catalog.properties)
+
+    def query(self, sql: str, as_of: QueryAsOf | None = None) -> QueryResult:
+        """One SELECT over tables named in full; see `Lakehouse.query`."""
+        with tables_extra():
+            from lakehouse_sdk.tables.query import run_query  # noqa: PLC0415 (loads DuckDB)
+
+        return run_query(sql, self.table, self.list_tables, as_of)
 
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.

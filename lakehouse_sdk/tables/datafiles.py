@@ -187,60 +187,71 @@ def _runs(columns: list[np.ndarray[Any, Any]], count: int) -> Iterator[tuple[int
 def _write_file(
     table: Table, partition: tuple[Any, ...], rows: pa.Table, sources: frozenset[SourceId], ingested_at: datetime
 ) -> WrittenFile:
-    schema, spec = table.schema(), table.spec()
-    record = Record(*partition)
+    path = new_data_path(table, partition)
+    footer, size = _write_parquet(table.io.new_output(path), conform_rows(rows, table.schema(), ingested_at))
+    return WrittenFile(describe_file(table, path, partition, footer, size), sources)
+
+
+def new_data_path(table: Table, partition: tuple[Any, ...]) -> str:
+    """Where a new file of this partition goes."""
     name = f"{uuid.uuid4()}.parquet"
-    relative = f"{spec.partition_to_path(record, schema)}/{name}" if partition else name
-    path = table.location_provider().new_data_location(relative)
-    output = table.io.new_output(path)
-    metadata, size = _write_parquet(output, _conform(rows, schema, ingested_at))
+    relative = f"{table.spec().partition_to_path(Record(*partition), table.schema())}/{name}" if partition else name
+    return table.location_provider().new_data_location(relative)
+
+
+def describe_file(table: Table, path: str, partition: tuple[Any, ...], footer: pq.FileMetaData, size_bytes: int) -> DataFile:
+    """The file as a manifest names it: partition, counts, statistics."""
+    schema = table.schema()
     statistics = data_file_statistics_from_parquet_metadata(
-        parquet_metadata=metadata,
+        parquet_metadata=footer,
         stats_columns=compute_statistics_plan(schema, table.properties),
         parquet_column_mapping=parquet_path_to_id_mapping(schema),
     )
-    data_file = DataFile.from_args(
+    return DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=path,
         file_format=FileFormat.PARQUET,
-        partition=record,
-        file_size_in_bytes=size,
+        partition=Record(*partition),
+        file_size_in_bytes=size_bytes,
         sort_order_id=None,
-        spec_id=spec.spec_id,
+        spec_id=table.spec().spec_id,
         equality_ids=None,
         key_metadata=None,
         **statistics.to_serialized_dict(),
     )
-    return WrittenFile(data_file, sources)
 
 
 def _write_parquet(output: Any, rows: pa.Table) -> tuple[pq.FileMetaData, int]:
-    """Footer and size of the file.
-
-    Text goes as dictionaries. Times and ids rise in small steps, so that their differences need few bits. Prices of trades
-    repeat, so that a dictionary serves them as well; those of bars and whatever is a product do not, and plain values then
-    take half the time and fewer bytes.
-    """
-    rising = [field.name for field in rows.schema if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)]
-    single = [field.name for field in rows.schema if pa.types.is_floating(field.type) and field.name not in _FEW_VALUES]
+    """Footer and size of the file."""
     with output.create() as stream:
-        writer = pq.ParquetWriter(
-            stream,
-            rows.schema,
-            compression="zstd",
-            compression_level=_ZSTD_LEVEL,
-            use_dictionary=[name for name in rows.column_names if name not in {*rising, *single}],
-            column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
-            store_schema=False,  # readers are to see plain text columns, not Arrow dictionaries
-        )
-        with writer:
+        with open_parquet(stream, rows.schema) as writer:
             writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
         size = stream.tell()
     return writer.writer.metadata, size
 
 
-def _conform(rows: pa.Table, schema: Schema, ingested_at: datetime) -> pa.Table:
-    """The rows with the columns, order, nullability and field ids of the table."""
+def open_parquet(stream: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of rows as `conform_rows` makes them.
+
+    Text goes as dictionaries. Times and ids rise in small steps, so that their differences need few bits. Prices of trades
+    repeat, so that a dictionary serves them as well; those of bars and whatever is a product do not, and plain values then
+    take half the time and fewer bytes.
+    """
+    rising = [field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)]
+    single = [field.name for field in schema if pa.types.is_floating(field.type) and field.name not in _FEW_VALUES]
+    return pq.ParquetWriter(
+        stream,
+        schema,
+        compression="zstd",
+        compression_level=_ZSTD_LEVEL,
+        use_dictionary=[name for name in schema.names if name not in {*rising, *single}],
+        column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+        store_schema=False,  # readers are to see plain text columns, not Arrow dictionaries
+    )
+
+
+def conform_rows(rows: pa.Table, schema: Schema, ingested_at: datetime | None) -> pa.Table:
+    """The rows with the columns, order, nullability and field ids of the table; None keeps the time they were written."""
     columns, fields = [], []
     for field in schema_to_pyarrow(schema):
         target = _as_written(field)
@@ -255,8 +266,8 @@ def _as_written(field: pa.Field) -> pa.Field:
     return field
 
 
-def _column(rows: pa.Table, field: pa.Field, ingested_at: datetime) -> pa.ChunkedArray | pa.Array:
-    if field.name == INGESTED_AT:
+def _column(rows: pa.Table, field: pa.Field, ingested_at: datetime | None) -> pa.ChunkedArray | pa.Array:
+    if field.name == INGESTED_AT and ingested_at is not None:
         return pa.repeat(pa.scalar(ingested_at, field.type), rows.num_rows)
     if field.name not in rows.column_names:
         return pa.nulls(rows.num_rows, field.type)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pyarrow as pa
@@ -131,10 +131,15 @@ class TableScan:
         """All rows as a polars frame."""
         return cast("pl.DataFrame", pl.from_arrow(self.to_arrow()))
 
+    def to_dataset(self) -> ds.Dataset:
+        """The rows, with every column of the table, as an Arrow dataset, from which libraries read what they need."""
+        with storage_errors(self._source.io.properties):
+            return open_dataset(self._source, self._filter(), _past(self._source, self.snapshot_id))
+
     def to_batches(self) -> pa.RecordBatchReader:
         """All rows as a stream of Arrow batches, in bounded memory; file after file, so ordered only within a file."""
         with storage_errors(self._source.io.properties):
-            reader = self._dataset().scanner(columns=list(self.columns)).to_reader()
+            reader = self.to_dataset().scanner(columns=list(self.columns)).to_reader()
         return pa.RecordBatchReader.from_batches(reader.schema, self._told(reader))
 
     def lazy(self) -> pl.LazyFrame:
@@ -143,7 +148,7 @@ class TableScan:
         Polars' own filters are pushed down as well. The order of rows is that of the files; sort where it matters.
         """
         with storage_errors(self._source.io.properties):
-            return pl.scan_pyarrow_dataset(self._dataset()).select(self.columns)
+            return pl.scan_pyarrow_dataset(self.to_dataset()).select(self.columns)
 
     def to_duckdb(
         self, connection: duckdb.DuckDBPyConnection | None = None, *, name: str | None = None
@@ -164,8 +169,10 @@ class TableScan:
         target.register(view, self.to_arrow())
         return target.view(view)
 
-    def _dataset(self) -> ds.Dataset:
-        return open_dataset(self._source, self._filter(), _past(self._source, self.snapshot_id))
+    @property
+    def storage(self) -> Mapping[str, Any]:
+        """Properties of the storage, which name its endpoint."""
+        return self._source.io.properties
 
     def _told(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """The batches, with the storage's errors as the SDK's."""

@@ -204,6 +204,23 @@ class Table:
         equal = {"interval": interval, "market": market, "source": source}
         return self._build(lambda wanted: one_of("symbol", wanted), equal, symbols, start, end, columns, self.snapshot_id)
 
+    def native_symbols(self, symbols: str | Sequence[str], *, source: str, market: str) -> tuple[str, ...]:
+        """The symbols as this publisher spells them on this market, whether they are given so or as ccxt writes them.
+
+        Raises:
+            NotFoundError: The table has a symbol on other markets only.
+        """
+        wanted = (symbols,) if isinstance(symbols, str) else tuple(symbols)
+        spellings = self._find_spellings([symbol for symbol in wanted if "/" in symbol])
+        found: dict[str, None] = {}
+        for symbol in wanted:
+            natives = [native for *place, native in spellings.get(symbol, ()) if place == [source, market]]
+            if symbol in spellings and not natives:
+                places = ", ".join(" ".join(series) for series in spellings[symbol])
+                raise NotFoundError(f"{self.name} has no {symbol!r} of {source} {market}.", hint=f"It has it as: {places}.")
+            found |= dict.fromkeys(natives or [symbol])
+        return tuple(found)
+
     def _build(
         self,
         match: Callable[[tuple[str, ...]], BooleanExpression],

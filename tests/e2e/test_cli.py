@@ -59,6 +59,8 @@ def environment_of(server: MinioServer) -> dict[str, str]:
         ("archives", "collect"),
         ("tables", "list"),
         ("tables", "head"),
+        ("tables", "bars"),
+        ("tables", "cross-check"),
         ("validate",),
         ("demo",),
     ],

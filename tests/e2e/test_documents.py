@@ -33,7 +33,8 @@ def list_pages(language: str) -> list[Path]:
 @pytest.fixture(scope="module")
 def exchange(other_minio: MinioServer) -> MinioServer:
     """A server in the place of the exchange, with the month that the pages speak of."""
-    publish_mirror(other_minio.profile, "data.binance.vision", MirrorSpec(months=(date(2024, 1, 1),), trades_per_day=20))
+    spec = MirrorSpec(data_types=("klines", "aggTrades"), months=(date(2024, 1, 1),), trades_per_day=20)
+    publish_mirror(other_minio.profile, "data.binance.vision", spec)
     return other_minio
 
 

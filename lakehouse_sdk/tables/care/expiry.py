@@ -6,7 +6,7 @@ between our look and our commit would go with its snapshot: hence `_RefsAsSeen`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -23,7 +23,7 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.tables.care.references import find_manifests, find_statistics, read_files, split_location
-from lakehouse_sdk.tables.care.retry import commit_afresh
+from lakehouse_sdk.tables.care.retry import LoadTable, commit_afresh
 
 if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
@@ -92,7 +92,7 @@ class ExpiryReport:
 
 
 def expire_table(
-    load: Callable[[], Table], name: str, client: S3Client, *, older_than: timedelta, keep_last: int, dry_run: bool
+    load: LoadTable, name: str, client: S3Client, *, older_than: timedelta, keep_last: int, dry_run: bool
 ) -> TableExpiry:
     """Let old snapshots of one table expire, then delete what only they needed.
 
@@ -118,7 +118,7 @@ def expire_table(
         gone = find_expired(table.metadata, before, keep_last)
         seen = table.metadata
         if gone:
-            _Expiry(Transaction(table, autocommit=True)).by_ids(sorted(gone)).commit()
+            _Expiry(table).by_ids(sorted(gone)).commit()
         return table, seen, gone
 
     table, seen, gone = commit_afresh(load, change)
@@ -198,11 +198,14 @@ class _RefsAsSeen(ValidatableTableRequirement):
 class _Expiry(ExpireSnapshots):
     """pyiceberg's expiry, which fails where a branch or tag was set meanwhile."""
 
+    def __init__(self, table: Table) -> None:
+        super().__init__(Transaction(table, autocommit=True))
+        self._of = table
+
     def _commit(self) -> UpdatesAndRequirements:
         updates, _ = super()._commit()
-        table = self._transaction._table
-        refs = table.metadata.refs
-        if isinstance(table.catalog, MetastoreCatalog):
+        refs = self._of.metadata.refs
+        if isinstance(self._of.catalog, MetastoreCatalog):
             return updates, (cast("TableRequirement", _RefsAsSeen(refs=refs)),)
         # A REST catalogue knows the published requirements only: of these the branch that everybody writes to.
         main = refs.get(MAIN_BRANCH)

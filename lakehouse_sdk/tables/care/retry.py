@@ -22,10 +22,12 @@ LOST_RACE = (CommitFailedException, ValidationException)
 UNKNOWN = (CommitStateUnknownException, OperationalError)
 """The catalogue did not answer, or stayed locked: the commit may stand or not."""
 
+LoadTable = Callable[[], Table]
+"""Loads a table as it is now."""
 _Result = TypeVar("_Result")
 
 
-def commit_afresh(load: Callable[[], Table], change: Callable[[Table], _Result]) -> _Result:
+def commit_afresh(load: LoadTable, change: Callable[[Table], _Result]) -> _Result:
     """What `change` gives, applied to the table as it is now; repeated after a lost race or an unknown outcome.
 
     Args:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH, SnapshotRefType
 
 from lakehouse_sdk.errors import ConflictError, NotFoundError, UsageError
-from lakehouse_sdk.tables.care.retry import commit_afresh
+from lakehouse_sdk.tables.care.retry import LoadTable, commit_afresh
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
 """Begins with a letter, so that no tag looks like a snapshot id or a date."""
 
 
-def add_tag(load: Callable[[], Table], name: str, tag: str, snapshot_id: int | None) -> int:
+def add_tag(load: LoadTable, name: str, tag: str, snapshot_id: int | None) -> int:
     """Give a snapshot a name; nothing changes where it has it already.
 
     Args:
@@ -55,7 +54,7 @@ def add_tag(load: Callable[[], Table], name: str, tag: str, snapshot_id: int | N
     return commit_afresh(load, change)
 
 
-def remove_tag(load: Callable[[], Table], name: str, tag: str) -> int:
+def remove_tag(load: LoadTable, name: str, tag: str) -> int:
     """Take a tag away; the snapshot stays until it expires. Returns the snapshot that had it.
 
     Raises:

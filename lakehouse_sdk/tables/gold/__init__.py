@@ -5,6 +5,7 @@ there, knowing archives. Read `GoldView` first; `trades_to_bars`, `bars_to_bars`
 vectorised and picklable, so that anything else may run them too.
 """
 
+from lakehouse_sdk.tables.gold.crosscheck import CrossCheck, compare_bars, cross_check
 from lakehouse_sdk.tables.gold.features import add_imbalance, add_returns, add_vwap
 from lakehouse_sdk.tables.gold.fill import fill_gaps
 from lakehouse_sdk.tables.gold.intervals import BarInterval, parse_interval
@@ -17,6 +18,7 @@ __all__ = [
     "DEFINITIONS",
     "BarInterval",
     "BarQuery",
+    "CrossCheck",
     "Feature",
     "Gaps",
     "GoldDefinition",
@@ -27,6 +29,8 @@ __all__ = [
     "add_returns",
     "add_vwap",
     "bars_to_bars",
+    "compare_bars",
+    "cross_check",
     "fill_gaps",
     "join_funding",
     "join_price",

@@ -91,7 +91,7 @@ class BarQuery:
     made_from: MadeFrom = "auto"
     gaps: Gaps = "none"
     features: Sequence[Feature] = ()
-    as_of: datetime | None = None
+    as_of: datetime | str | None = None
 
 
 def open_bars(catalog: TableCatalog, query: BarQuery) -> GoldView:
@@ -205,8 +205,9 @@ def _scan(
 ) -> TableScan:
     known = catalog.table(table)
     names = {column.name for column in known.columns}
+    natives = None if symbols is None else known.native_symbols(symbols, source=query.source, market=query.market)
     return known.scan(
-        symbols=symbols,
+        symbols=natives,
         start=query.start,
         end=query.end,
         columns=[name for name in columns if name in names],

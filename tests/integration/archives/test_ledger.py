@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, sql_ledger
-from lakehouse_sdk.archives.ledger import CollectionRun, LedgerChange, LedgerState, Sighting
+from lakehouse_sdk.archives.ledger import CollectionRun, LedgerChange, LedgerState, Listing, Sighting
 from lakehouse_sdk.archives.sql_ledger import SqlLedger, open_ledger
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import ConfigurationError, StorageError
@@ -69,6 +69,30 @@ def test_an_archive_is_new_once(ledger: SqlLedger) -> None:
     assert (seen.entry.series, seen.entry.period_start, seen.entry.last_modified) == (archive.series, archive.period_start, T)
     assert [s.change for s in ledger.observe([archive])] == ["same"]
     assert ledger.count("binance") == 1
+
+
+def test_a_wider_and_later_listing_takes_the_place_of_others(ledger: SqlLedger) -> None:
+    bitcoin, other = make(0).series, make(0, "ETHUSDT").series
+    first = Listing(T, T + timedelta(days=2), T + timedelta(days=3))
+    beside = Listing(T + timedelta(days=1), T + timedelta(days=5), T + timedelta(days=6))
+    ledger.note_listing([bitcoin, other], first)
+    ledger.note_listing([bitcoin], beside)
+    assert ledger.listings("binance", KLINES) == {bitcoin: [first, beside], other: [first]}
+    later = replace(first, end=T + timedelta(days=9), listed_at=T + timedelta(days=10))
+    ledger.note_listing([bitcoin], later)
+    ledger.note_listing([bitcoin], later)
+    assert ledger.listings("binance", replace(KLINES, symbols=("BTCUSDT",))) == {bitcoin: [later]}
+    assert ledger.listings("coinbase", KLINES) == {}
+
+
+def test_a_ledger_of_an_older_release_learns_of_listings(settings: Settings, ledger: SqlLedger) -> None:
+    ledger.observe([make(0)])
+    with ledger._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE lakehouse_listings")
+    with open_ledger(settings) as opened:
+        assert opened.listings("binance", KLINES) == {}
+        assert opened.ledger_id == ledger.ledger_id
+        assert opened.count("binance") == 1
 
 
 def test_other_bytes_are_a_new_revision_and_the_old_one_is_remembered(ledger: SqlLedger) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import polars as pl
 import pytest
+from generated_days import published, traded
 from polars.testing import assert_frame_equal
-from table_archives import check_agg_trades, check_klines
 from table_samples import check
 
 from lakehouse_sdk.config import load_settings
@@ -19,32 +19,12 @@ from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.tables import CheckedBatch, GoldView
 from lakehouse_sdk.tables.gold import inputs
-from lakehouse_sdk.testing.binance_csv import format_agg_trades, format_bars
-from lakehouse_sdk.testing.market import aggregate, find_instrument, make_bars, make_trades
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
 FIRST = datetime(2024, 2, 29, tzinfo=UTC)
 DAYS = 3
 PRICES = ["open", "high", "low", "close"]
 AMOUNTS = ["volume", "quote_volume", "count", "taker_buy_volume", "taker_buy_quote_volume"]
-
-
-def published(symbol: str, day: date, *, market: str = "um", interval_s: int = 60, name: str = "1m") -> CheckedBatch:
-    """A day of klines."""
-    instrument = find_instrument(market, symbol)
-    bars = make_bars(make_trades(instrument, day, orders=3000, halted=market == "spot"), interval_s)
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return check_klines(
-        format_bars(instrument, [bars], interval_s, day).text, symbol=symbol, day=start, market=market, interval=name
-    )
-
-
-def traded(symbol: str, day: date, *, market: str = "um") -> CheckedBatch:
-    """The same day's aggregate trades."""
-    instrument = find_instrument(market, symbol)
-    orders = aggregate(make_trades(instrument, day, orders=3000, halted=market == "spot"))
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return check_agg_trades(format_agg_trades(instrument, [orders], day).text, symbol=symbol, day=start, market=market)
 
 
 def sampled(data_type: str, *, market: str = "um", start: datetime = FIRST) -> CheckedBatch:
@@ -191,6 +171,16 @@ def test_all_tables_are_read_as_of_one_time(lake: Lakehouse) -> None:
         assert lake.bars("BTCUSDT", interval="1d").to_polars().height == rows.height + 1
     finally:
         lake.catalog._catalog.load_table("silver.klines").delete(f"open_time >= '{later}T00:00:00+00:00'")
+
+
+def test_symbols_may_be_written_as_ccxt_does(lake: Lakehouse) -> None:
+    view = lake.bars("BTC/USDT:USDT", interval="1d", features=["index"])
+    assert view.symbols == ("BTCUSDT",)
+    assert_frame_equal(view.to_polars(), lake.bars("BTCUSDT", interval="1d", features=["index"]).to_polars())
+    with pytest.raises(
+        NotFoundError, match=r"silver\.klines has no 'BTC/USDT' of binance um. It has it as: binance spot BTCUSDT"
+    ):
+        lake.bars("BTC/USDT", interval="1d")
 
 
 def test_every_library_gets_the_same_rows(lake: Lakehouse) -> None:

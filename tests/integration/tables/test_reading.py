@@ -87,7 +87,7 @@ def test_a_scan_without_rows_gives_none_in_every_way(klines: Table) -> None:
     assert scan.lazy().collect().columns == list(scan.columns)
 
 
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=10)
 @given(
     symbols=st.lists(st.sampled_from(SYMBOLS), min_size=1, unique=True),
     first=st.integers(0, 45 * 1440),
@@ -129,4 +129,4 @@ def test_a_table_whose_columns_were_renamed_is_read_by_their_ids(
         update.rename_column("a", "c").rename_column("b", "a")
     mine = catalog.table("gold.mine")
     assert mine.scan().lazy().sort("c").collect().to_dict(as_series=False) == {"c": [1, 2], "a": [3, 4]}
-    assert isinstance(mine.scan()._dataset(), ds.InMemoryDataset)
+    assert isinstance(mine.scan().to_dataset(), ds.InMemoryDataset)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse_sdk.archives.instruments import QUOTES, read_symbol, split_pair
+from lakehouse_sdk.archives.instruments import QUOTES, read_symbol, spell_symbol, split_pair
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,33 @@ def test_a_pair_is_split_so_that_it_can_be_put_together(base: str, quote: str) -
 def test_no_spelling_is_too_odd(source: str, market: str, symbol: str) -> None:
     said = read_symbol(source, market, symbol)
     assert not said.canonical or said.canonical.startswith(f"{said.base}/{said.quote}")
+
+
+@given(st.sampled_from(["BTC", "ETH", "1000SATS", "USDC"]), st.sampled_from(QUOTES), st.sampled_from(["", "_PERP", "_250328"]))
+def test_a_canonical_name_leads_back_to_a_symbol_that_means_the_same(base: str, quote: str, ending: str) -> None:
+    places = [("binance", "spot"), ("binance", "um"), ("binance", "cm"), ("coinbase", "spot"), ("ftx", "spot"), ("ftx", "perp")]
+    for source, market in places:
+        for symbol in (f"{base}{quote}{ending}", f"{base}-{quote}", f"{base}/{quote}", f"{base}-PERP"):
+            canonical = read_symbol(source, market, symbol).canonical
+            if canonical:
+                native = spell_symbol(source, market, canonical)
+                assert native is not None
+                assert read_symbol(source, market, native).canonical == canonical
+
+
+@pytest.mark.parametrize(
+    ("market", "canonical", "native"),
+    [
+        ("spot", "BTC/USDT", "BTCUSDT"),
+        ("um", "BTC/USDT:USDT", "BTCUSDT"),
+        ("um", "BTC/USDT:USDT-250328", "BTCUSDT_250328"),
+        ("cm", "BTC/USD:BTC", "BTCUSD_PERP"),
+        ("um", "BTC/USDT", None),
+        ("spot", "BTC/USDT:USDT", None),
+        ("option", "BTC/USDT", None),
+        ("spot", "nonsense", None),
+    ],
+)
+def test_a_canonical_name_of_another_market_is_none_of_this_one(market: str, canonical: str, native: str | None) -> None:
+    assert spell_symbol("binance", market, canonical) == native
+    assert spell_symbol("mine", market, canonical) is None

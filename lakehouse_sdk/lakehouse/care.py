@@ -1,0 +1,124 @@
+"""What the façade says about the care of tables: compaction, expiry, orphans, recovery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.events import Observer
+    from lakehouse_sdk.tables.care.compaction import CompactionReport
+    from lakehouse_sdk.tables.care.expiry import ExpiryReport
+    from lakehouse_sdk.tables.care.orphans import OrphanReport
+    from lakehouse_sdk.tables.care.recovery import RecoveryReport
+
+
+class CareCalls:
+    """The part of `Lakehouse` that keeps tables small, quick and restorable."""
+
+    settings: Settings
+    _observer: Observer
+
+    def compact(
+        self, tables: Sequence[str] | None = None, *, target_bytes: int | None = None, dry_run: bool = False
+    ) -> CompactionReport:
+        """Make few files of the planned size out of the small ones of each partition; the rows stay the same.
+
+        One commit for each partition, after its rows were counted and compared by hash. What others append or replace
+        meanwhile stands, and a second run finds nothing to do. Memory is bounded by a million rows.
+
+        Args:
+            tables: Full names; None for all tables.
+            target_bytes: Planned size of a file; default: `tables.target_file_mib` of the settings.
+            dry_run: True to plan only.
+
+        Raises:
+            NotFoundError: No such table.
+            TableError: A commit lost its race too often; what was done before stands.
+            ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+        """
+        from lakehouse_sdk.jobs.upkeep import compact_tables  # noqa: PLC0415 (the stages load when they are used)
+
+        return compact_tables(
+            tables, settings=self.settings, target_bytes=target_bytes, dry_run=dry_run, observer=self._observer
+        )
+
+    def expire(
+        self,
+        tables: Sequence[str] | None = None,
+        *,
+        older_than: timedelta | None = None,
+        keep_last: int = 1,
+        dry_run: bool = False,
+    ) -> ExpiryReport:
+        """Let old snapshots expire, and delete the files that only they needed; tags and branches keep theirs.
+
+        Args:
+            tables: Full names; None for all tables.
+            older_than: Least age of what goes; default: 7 days.
+            keep_last: Snapshots of each branch that stay whatever their age.
+            dry_run: True to count what would go.
+
+        Raises:
+            NotFoundError: No such table.
+            UsageError: Nothing would be left to read.
+            TableError: A commit lost its race too often; what was done before stands.
+            ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+        """
+        from lakehouse_sdk.jobs.upkeep import expire_snapshots  # noqa: PLC0415
+
+        return expire_snapshots(
+            tables,
+            settings=self.settings,
+            older_than=older_than,
+            keep_last=keep_last,
+            dry_run=dry_run,
+            observer=self._observer,
+        )
+
+    def remove_orphans(
+        self,
+        tables: Sequence[str] | None = None,
+        *,
+        older_than: timedelta | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> OrphanReport:
+        """Delete files below the locations of tables that none of their states, branches and tags names.
+
+        Args:
+            tables: Full names; None for all tables.
+            older_than: Least age of what goes; default: 3 days.
+            force: True to allow less than an hour, while nothing writes to the lake.
+            dry_run: True to count only.
+
+        Raises:
+            NotFoundError: No such table.
+            UsageError: The age is less than an hour, or the place of a table holds another one.
+            ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+        """
+        from lakehouse_sdk.jobs.upkeep import remove_orphans  # noqa: PLC0415
+
+        return remove_orphans(
+            tables, settings=self.settings, older_than=older_than, force=force, dry_run=dry_run, observer=self._observer
+        )
+
+    def recover(self, *, dry_run: bool = False) -> RecoveryReport:
+        """Find every table below the warehouse and register those that the catalogue does not know, at their newest state.
+
+        For a catalogue whose database was lost; tables that it knows are left alone.
+
+        Args:
+            dry_run: True to look only.
+
+        Raises:
+            ConfigurationError: No catalogue is set.
+            ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+        """
+        from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415
+
+        with open_catalog(self.settings) as catalog:
+            return catalog.recover(dry_run=dry_run)
