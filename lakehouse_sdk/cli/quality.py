@@ -101,7 +101,9 @@ def quality(
 def replay(
     source: Annotated[str | None, typer.Option(help="Publisher. Default: all.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only archives with a row that was rejected for this rule.")] = None,
-    key: Annotated[list[str] | None, typer.Option("--key", help="Only this archive; repeat. Default: all in quarantine.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="Only this archive; repeat. Default: all in quarantine.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, its kind in `type`.")] = False,
 ) -> None:
     """Judge archives with rows in quarantine again, by today's rules and thresholds; safe to repeat.
