@@ -177,7 +177,7 @@ class TableCatalog:
             return wanted
         return [file for file in wanted if (file.key, file.sha256) not in done]
 
-    def commit(self, batches: Iterable[CheckedBatch]) -> CommitReport:
+    def commit(self, batches: Iterable[CheckedBatch], *, anew: bool = False) -> CommitReport:
         """Commit checked archives: one Iceberg commit for each table, however many archives there are.
 
         Idempotent: an archive (key and SHA-256) whose rows are there is left alone, so a repeated or killed call changes
@@ -190,6 +190,9 @@ class TableCatalog:
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
                 held at once. Sort the archives by `SourceFile.build_order` to get few, large files.
+            anew: True to put archives in place of their own rows, because the same bytes came out otherwise. An archive of
+                which a table has another revision is left alone there. `silver.quarantine` comes last then: as long as an
+                archive is in it, not all of its tables are known to be done.
 
         Raises:
             TableError: Two revisions of one archive are in the same call, or a commit lost its race too often.
@@ -205,7 +208,7 @@ class TableCatalog:
                 if name not in pending:
                     layout = LAYOUTS[name]
                     pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
-                pending[name].add(Rows(file, rows), withdraws)
+                pending[name].add(Rows(file, rows), withdraws, anew=anew)
 
         try:
             for batch in batches:
@@ -215,7 +218,8 @@ class TableCatalog:
                     add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            order = sorted(pending, key=lambda name: (_BOOKS.index(name) if name in _BOOKS else -1, name))
+            books = _BOOKS_ANEW if anew else _BOOKS
+            order = sorted(pending, key=lambda name: (books.index(name) if name in books else -1, name))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -302,6 +306,8 @@ class TableCatalog:
 
 _BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
 """In the order of their commits."""
+_BOOKS_ANEW = (QUALITY_DAYS, QUALITY, QUARANTINE)
+"""The same for archives that are put in place anew."""
 
 
 class _Totals:
