@@ -22,12 +22,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import takewhile
 
 import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
-from pyiceberg.transforms import IdentityTransform
+from pyiceberg.transforms import DayTransform, IdentityTransform
 from sqlalchemy.exc import OperationalError
 
 from lakehouse_sdk.errors import TableError
@@ -97,7 +98,7 @@ class PendingTable:
         self._buffer.append(rows)
         self._buffered_rows += rows.table.num_rows
         if self._buffered_rows >= GROUP_ROWS:
-            self._flush()
+            self._flush(self._take_whole_partitions())
 
     def commit(self) -> TableCommit:
         """Make everything visible in one commit; an archive that is already there is left alone.
@@ -105,7 +106,7 @@ class PendingTable:
         Raises:
             TableError: `MAX_ATTEMPTS` races were lost; nothing was committed.
         """
-        self._flush()
+        self._flush(self._take())
         attempt = 1
         while True:
             try:
@@ -127,9 +128,31 @@ class PendingTable:
             remove_files(self._table, self._written)
         self._written.clear()
 
-    def _flush(self) -> None:
-        """Write buffered rows of archives that the table does not have."""
-        batches, self._buffer, self._buffered_rows = self._buffer, [], 0
+    def _take_whole_partitions(self) -> list[Rows]:
+        """What is buffered but for the partition that is being filled, of which the rest may come; not where that is the most.
+
+        One file for each partition is then the rule, where archives come in `SourceFile.build_order`.
+        """
+        filling = self._partition_of(self._buffer[-1].file)
+        last = list(takewhile(lambda rows: self._partition_of(rows.file) == filling, reversed(self._buffer)))
+        held_rows = sum(rows.table.num_rows for rows in last)
+        return self._take(len(last)) if held_rows < self._buffered_rows / 2 else self._take()
+
+    def _take(self, but: int = 0) -> list[Rows]:
+        """Everything that is buffered but for the last few."""
+        count = len(self._buffer) - but
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        self._buffered_rows = sum(rows.table.num_rows for rows in self._buffer)
+        return taken
+
+    def _partition_of(self, file: SourceFile) -> tuple[object, ...]:
+        """The partition of an archive's first row."""
+        by_day = any(isinstance(field.transform, DayTransform) for field in self._table.spec().fields)
+        start = file.period_start
+        return file.source, file.market, file.interval, start.year, start.month, start.day if by_day else 1
+
+    def _flush(self, batches: list[Rows]) -> None:
+        """Write rows of archives that the table does not have."""
         self._note_present([batch.file for batch in batches])
         missing = [batch for batch in batches if batch.table.num_rows and not self._has(batch.file)]
         self._written += write_data_files(self._table, missing, self._ingested_at)
