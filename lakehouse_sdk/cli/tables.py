@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
+from lakehouse_sdk.cli import care
 from lakehouse_sdk.cli.output import print_json, print_table
 from lakehouse_sdk.lakehouse import connect
 
-group = typer.Typer(no_args_is_help=True, help="Iceberg tables: list, look inside.")
+group = typer.Typer(no_args_is_help=True, help="Iceberg tables: list, look inside, keep small and quick.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to the application."""
+    care.add_commands(group)
     app.add_typer(group, name="tables")
 
 

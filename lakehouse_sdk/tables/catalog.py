@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -34,8 +33,6 @@ from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
 from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
-from lakehouse_sdk.tables.series import find_spellings
-from lakehouse_sdk.tables.symbols import Spellings
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.care.recovery import RecoveryReport
     from lakehouse_sdk.tables.gold import GoldView
     from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
+    from lakehouse_sdk.tables.search import SearchResult
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -110,7 +108,7 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
-        return Table(name, self.load(name), partial(self._find_spellings, name))
+        return Table(name, self.load(name))
 
     def load(self, name: str) -> IcebergTable:
         """Pyiceberg's table as it is now, for work below the SDK's own `Table`; raises as `table`."""
@@ -140,6 +138,25 @@ class TableCatalog:
         """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
         return storage_errors(self._catalog.properties)
 
+    def search(self, text: str, *, limit: int = 50) -> SearchResult:
+        """Tables, their columns and the series in them that fit some words, the best first.
+
+        Reads the catalogue and `silver.quality`, no data: quick with thousands of series.
+
+        Args:
+            text: Words such as `btc 1m klines`, `BTC/USDT:USDT`, `funding rate`, `coinbase`; all should fit, and where none has
+                all, those with the most are given.
+            limit: Most matches.
+
+        Raises:
+            UsageError: There is no word.
+            ConnectError, AccessError, StorageError: The storage cannot be read.
+        """
+        from lakehouse_sdk.tables.search import search_catalog  # noqa: PLC0415 (who only writes needs none of it)
+
+        with storage_errors(self._catalog.properties):
+            return search_catalog(self._catalog, self.list_tables(), text, limit)
+
     def query(self, sql: str, as_of: QueryAsOf | None = None) -> QueryResult:
         """One SELECT over tables named in full; see `Lakehouse.query`."""
         with tables_extra():
@@ -160,7 +177,7 @@ class TableCatalog:
             return wanted
         return [file for file in wanted if (file.key, file.sha256) not in done]
 
-    def commit(self, batches: Iterable[CheckedBatch]) -> CommitReport:
+    def commit(self, batches: Iterable[CheckedBatch], *, anew: bool = False) -> CommitReport:
         """Commit checked archives: one Iceberg commit for each table, however many archives there are.
 
         Idempotent: an archive (key and SHA-256) whose rows are there is left alone, so a repeated or killed call changes
@@ -173,6 +190,9 @@ class TableCatalog:
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
                 held at once. Sort the archives by `SourceFile.build_order` to get few, large files.
+            anew: True to put archives in place of their own rows, because the same bytes came out otherwise. An archive of
+                which a table has another revision is left alone there. `silver.quarantine` comes last then: as long as an
+                archive is in it, not all of its tables are known to be done.
 
         Raises:
             TableError: Two revisions of one archive are in the same call, or a commit lost its race too often.
@@ -188,7 +208,7 @@ class TableCatalog:
                 if name not in pending:
                     layout = LAYOUTS[name]
                     pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
-                pending[name].add(Rows(file, rows), withdraws)
+                pending[name].add(Rows(file, rows), withdraws, anew=anew)
 
         try:
             for batch in batches:
@@ -198,7 +218,8 @@ class TableCatalog:
                     add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            order = sorted(pending, key=lambda name: (_BOOKS.index(name) if name in _BOOKS else -1, name))
+            books = _BOOKS_ANEW if anew else _BOOKS
+            order = sorted(pending, key=lambda name: (books.index(name) if name in books else -1, name))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -239,12 +260,6 @@ class TableCatalog:
                 if table.properties.get(name) != terms_url:
                     with table.transaction() as transaction:
                         transaction.set_properties({name: terms_url})
-
-    def _find_spellings(self, name: str, canonical: Sequence[str]) -> Spellings:
-        """What canonical symbols stand for in a table, as the book of archives says."""
-        with suppress(NoSuchTableError):
-            return find_spellings(self._catalog.load_table(QUALITY), name, canonical) if canonical else {}
-        return {}
 
     def find_exact(self, names: Iterable[str]) -> frozenset[str]:
         """Those of the tables that hold decimals: as they were made, and where they are not made yet, as the settings say.
@@ -291,6 +306,8 @@ class TableCatalog:
 
 _BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
 """In the order of their commits."""
+_BOOKS_ANEW = (QUALITY_DAYS, QUALITY, QUARANTINE)
+"""The same for archives that are put in place anew."""
 
 
 class _Totals:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 
 from lakehouse_sdk.display import format_count, html_card, html_table
-from lakehouse_sdk.errors import LakehouseError, UsageError
+from lakehouse_sdk.errors import LakehouseError, StorageError, UsageError
 from lakehouse_sdk.tables.refusals import storage_errors
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ QueryAsOf = str | datetime | Mapping[str, "AsOf"]
 """A tag or an aware datetime for every table, or a state (snapshot id, tag or datetime) by full name for some of them."""
 
 _SHOWN = 20
+_STREAM = "reading the stream registered as "
+"""So DuckDB begins to say what Arrow told it."""
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -140,7 +142,8 @@ def run_query(
         schema, _, table = name.rpartition(".")
         connection.register(f"_table_{number}", scan.to_dataset())
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quote(schema)}")
-        connection.execute(f"CREATE VIEW {_quote(schema)}.{_quote(table)} AS SELECT * FROM _table_{number}")
+        view = f"{_quote(schema)}.{_quote(table)}"
+        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM _table_{number}")  # noqa: S608 (a quoted name of the catalogue)
     connection.execute("SET lock_configuration = true")
     return QueryResult(sql, states, connection, properties)
 
@@ -192,6 +195,7 @@ def explained() -> Iterator[None]:
 
     Raises:
         UsageError: What DuckDB says about the SQL, or about what it may not do here.
+        StorageError: A file of a table cannot be read.
     """
     try:
         yield
@@ -202,6 +206,8 @@ def explained() -> Iterator[None]:
     except duckdb.PermissionException as error:
         raise UsageError(f"DuckDB: {_first_line(error)}", hint="SQL reads the tables of the catalogue and no files.") from error
     except duckdb.Error as error:
+        if _STREAM in str(error):
+            raise StorageError(f"A table could not be read: {_first_line(error).partition(_STREAM)[2]}") from error
         raise UsageError(f"DuckDB: {_first_line(error)}") from error
 
 
