@@ -328,6 +328,7 @@ class _Totals:
             rows_duplicate=batch.rows_duplicate,
             rows_quarantined=batch.rows_quarantined,
             rows_flagged=batch.rows_flagged,
+            numbers_rounded=batch.numbers_rounded,
         )
         self._rejects.update(batch.rejects)
         self._flags.update(batch.flags)

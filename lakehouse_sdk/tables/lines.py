@@ -50,6 +50,12 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
     return rows.select("_line", *spec.kept, *read_decimals(rows, spec, "_raw_")), rejected
 
 
+def read_texts(body: bytes, spec: FormatSpec) -> pl.DataFrame:
+    """Every field as text, named as its column; of the lines that have the fields of the format."""
+    rows, _ = (split_objects if spec.content == "json" else _split_fields)(_split(body, 1), spec)
+    return rows.select(pl.col(f"_raw_{column.name}").alias(column.name) for column in spec.columns)
+
+
 def find_text(pieces: Iterable[bytes], lines: Sequence[int]) -> list[str]:
     """The text of these lines of a file that comes in pieces of whole lines, each cut at `TEXT_LIMIT` characters."""
     found: dict[int, str] = {}

@@ -22,6 +22,7 @@ from lakehouse_sdk.tables.decimals import exact_types
 from lakehouse_sdk.tables.formats import INSTANT_LIMIT, MICROSECONDS_FROM, MILLISECONDS_FROM, FormatSpec, Kind, get_format
 from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, find_text, read_lines
 from lakehouse_sdk.tables.objects import find_unknown_keys, key_of, read_objects
+from lakehouse_sdk.tables.roundtrip import count_rounded
 from lakehouse_sdk.tables.source import SourceFile
 
 LINE = "_line"
@@ -59,6 +60,7 @@ class ParsedArchive:
         has_header: True where the CSV begins with the column names.
         time_unit: `s`, `ms`, `us`, `mixed` or `text`, as written for `spec.row_time`; None without rows.
         defect: Why nothing could be read at all; then there are no rows.
+        numbers_rounded: Numbers of the rows whose text has more digits than float64 holds.
         data: The archive itself: where a rule rejects a row, its text is looked up.
     """
 
@@ -69,6 +71,7 @@ class ParsedArchive:
     has_header: bool = False
     time_unit: str | None = None
     defect: ArchiveDefect | None = None
+    numbers_rounded: int = 0
     data: bytes = field(default=b"", repr=False)
 
     @property
@@ -116,14 +119,17 @@ def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, d
     if has_header:
         text, first_line = text[len(head) + 1 :], first_line + 1
     kept, rejected = [empty_rows(spec, LINE)], [pl.DataFrame(schema=REJECTED_SCHEMA)]
+    rounded = 0
     for piece in chain((text,), pieces):
         rows, bad = _read(piece, first_line, spec)
+        rounded += count_rounded(piece, rows, spec)
         kept.append(rows)
         rejected.append(bad)
         first_line += piece.count(b"\n")
     rows = pl.concat(kept)
     unit = _time_unit(rows[spec.row_time], spec)
-    return ParsedArchive(file, spec, _to_instants(rows, spec), pl.concat(rejected), has_header, unit, data=data)
+    rejects = pl.concat(rejected)
+    return ParsedArchive(file, spec, _to_instants(rows, spec), rejects, has_header, unit, numbers_rounded=rounded, data=data)
 
 
 def _skip_blank(pieces: Iterator[bytes]) -> tuple[bytes, int]:

@@ -56,6 +56,7 @@ class CheckedBatch:
         defect: Why the archive could not be read at all; then there are no rows.
         scope: The archive with the whole period in which its format allows rows: what a newer revision must replace.
         withdraws: Archives whose rows within a time (start, end) these rows take the place of: a month that gives way to a day.
+        numbers_rounded: Numbers of the file whose text has more digits than float64 holds.
     """
 
     file: SourceFile
@@ -74,6 +75,7 @@ class CheckedBatch:
     defect: ArchiveDefect | None
     scope: SourceFile
     withdraws: tuple[tuple[str, datetime, datetime], ...] = ()
+    numbers_rounded: int = 0
 
     @property
     def rows_in(self) -> int:
@@ -143,6 +145,7 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
             period_start=parsed.file.period_start - parsed.spec.early,
             period_end=parsed.file.period_end + parsed.spec.late,
         ),
+        numbers_rounded=parsed.numbers_rounded,
     )
 
 
