@@ -210,7 +210,7 @@ def build_scan(
     match: Callable[[tuple[str, ...]], BooleanExpression],
 ) -> TableScan:
     """A scan with every argument checked; see `Table.scan`."""
-    known = source.scan(snapshot_id=_past(source, snapshot_id)).projection().column_names
+    known = [one.name for one in source.scan(snapshot_id=_past(source, snapshot_id)).projection().fields]
     chosen = tuple(column for column in known if column not in hidden) if columns is None else tuple(columns)
     _check_columns(name, chosen, known)
     parts: list[BooleanExpression] = []
