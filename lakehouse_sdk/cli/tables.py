@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lakehouse_sdk.cli import care
 from lakehouse_sdk.cli.options import parse_time
 from lakehouse_sdk.cli.output import print_json, print_table
 from lakehouse_sdk.display import format_bytes, format_count, text_table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables import Table
     from lakehouse_sdk.tables.table import SnapshotInfo
 
-group = typer.Typer(no_args_is_help=True, help="Iceberg tables: list, search, look inside, query, restore.")
+group = typer.Typer(no_args_is_help=True, help="Iceberg tables: list, search, look inside, query, restore, keep small and quick.")
 
 NameArgument = Annotated[str, typer.Argument(help="Full name, for example silver.klines.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
@@ -33,6 +34,7 @@ _SHOWN_SERIES = 30
 
 def register(app: typer.Typer) -> None:
     """Add the group to the application."""
+    care.add_commands(group)
     app.add_typer(group, name="tables")
 
 

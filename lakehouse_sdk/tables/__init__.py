@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.quality import read_quality as read_quality
     from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
     from lakehouse_sdk.tables.reconcile import give_way as give_way
+    from lakehouse_sdk.tables.replay import QuarantinedArchive as QuarantinedArchive
+    from lakehouse_sdk.tables.replay import find_replayable as find_replayable
+    from lakehouse_sdk.tables.replay import holds as holds
     from lakehouse_sdk.tables.report import CommitReport as CommitReport
     from lakehouse_sdk.tables.report import TableCommit as TableCommit
     from lakehouse_sdk.tables.rules import describe_rule as describe_rule
@@ -48,6 +51,7 @@ _HOMES = {
     "GoldView": "gold",
     "ParsedArchive": "parse",
     "QualityReport": "quality",
+    "QuarantinedArchive": "replay",
     "Reconciliation": "reconcile",
     "ScanPlan": "scan",
     "SourceFile": "source",
@@ -57,8 +61,10 @@ _HOMES = {
     "TableScan": "scan",
     "describe_rule": "rules",
     "find_format": "formats",
+    "find_replayable": "replay",
     "get_format": "formats",
     "give_way": "reconcile",
+    "holds": "replay",
     "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
@@ -75,6 +81,7 @@ __all__ = [
     "GoldView",
     "ParsedArchive",
     "QualityReport",
+    "QuarantinedArchive",
     "Reconciliation",
     "ScanPlan",
     "SourceFile",
@@ -84,8 +91,10 @@ __all__ = [
     "TableScan",
     "describe_rule",
     "find_format",
+    "find_replayable",
     "get_format",
     "give_way",
+    "holds",
     "open_bars",
     "open_catalog",
     "parse_archive",

@@ -19,13 +19,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lakehouse_sdk.config.database import parse_database_uri, refuse_database
-from lakehouse_sdk.errors import NotFoundError
+from lakehouse_sdk.errors import ConfigurationError, NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
+from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
 from lakehouse_sdk.tables.evolution import evolve
 from lakehouse_sdk.tables.extra import tables_extra
+from lakehouse_sdk.tables.formats import DATA_TABLES
 from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
@@ -175,7 +177,7 @@ class TableCatalog:
             return wanted
         return [file for file in wanted if (file.key, file.sha256) not in done]
 
-    def commit(self, batches: Iterable[CheckedBatch]) -> CommitReport:
+    def commit(self, batches: Iterable[CheckedBatch], *, anew: bool = False) -> CommitReport:
         """Commit checked archives: one Iceberg commit for each table, however many archives there are.
 
         Idempotent: an archive (key and SHA-256) whose rows are there is left alone, so a repeated or killed call changes
@@ -188,6 +190,9 @@ class TableCatalog:
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
                 held at once. Sort the archives by `SourceFile.build_order` to get few, large files.
+            anew: True to put archives in place of their own rows, because the same bytes came out otherwise. An archive of
+                which a table has another revision is left alone there. `silver.quarantine` comes last then: as long as an
+                archive is in it, not all of its tables are known to be done.
 
         Raises:
             TableError: Two revisions of one archive are in the same call, or a commit lost its race too often.
@@ -203,7 +208,7 @@ class TableCatalog:
                 if name not in pending:
                     layout = LAYOUTS[name]
                     pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
-                pending[name].add(Rows(file, rows), withdraws)
+                pending[name].add(Rows(file, rows), withdraws, anew=anew)
 
         try:
             for batch in batches:
@@ -213,7 +218,8 @@ class TableCatalog:
                     add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            order = sorted(pending, key=lambda name: (_BOOKS.index(name) if name in _BOOKS else -1, name))
+            books = _BOOKS_ANEW if anew else _BOOKS
+            order = sorted(pending, key=lambda name: (books.index(name) if name in books else -1, name))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -255,9 +261,31 @@ class TableCatalog:
                     with table.transaction() as transaction:
                         transaction.set_properties({name: terms_url})
 
+    def find_exact(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the tables that hold decimals: as they were made, and where they are not made yet, as the settings say.
+
+        Raises:
+            ConfigurationError: `tables.exact` names a table that takes no rows of archives.
+        """
+        for name in self._settings.tables.exact:
+            if name not in DATA_TABLES:
+                known = ", ".join(sorted(DATA_TABLES))
+                raise ConfigurationError(
+                    f"tables.exact names {name!r}, which is no table of data.", hint=f"There are: {known}."
+                )
+        return frozenset(name for name in names if self._is_exact(name))
+
+    def _is_exact(self, name: str) -> bool:
+        with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
+            return is_exact(self._catalog.load_table(name).properties)
+        return name in self._settings.tables.exact
+
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
-            return evolve(self._catalog.load_table(layout.name), layout)
+            table = self._catalog.load_table(layout.name)
+            return evolve(table, exact_layout(layout) if is_exact(table.properties) else layout)
+        exact = layout.name in self._settings.tables.exact
+        layout = exact_layout(layout) if exact else layout
         with S3Client(self._settings.storage) as client:
             client.ensure_bucket(self._settings.lake.bucket)
         namespace, _, name = layout.name.partition(".")
@@ -270,7 +298,7 @@ class TableCatalog:
                 location=f"{self._warehouse}/{namespace}/{name}",
                 partition_spec=layout.partition,
                 sort_order=layout.sort_order,
-                properties=layout.properties,
+                properties=layout.properties | ({EXACT: "true"} if exact else {}),
             )
         except TableAlreadyExistsError:
             return self._catalog.load_table(layout.name)
@@ -278,6 +306,8 @@ class TableCatalog:
 
 _BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
 """In the order of their commits."""
+_BOOKS_ANEW = (QUALITY_DAYS, QUALITY, QUARANTINE)
+"""The same for archives that are put in place anew."""
 
 
 class _Totals:

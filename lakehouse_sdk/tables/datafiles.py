@@ -32,6 +32,7 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import DayTransform, IdentityTransform, MonthTransform
 from pyiceberg.typedef import Record
 
+from lakehouse_sdk.errors import TableError
 from lakehouse_sdk.tables.schemas import INGESTED_AT, SOURCE_KEY
 from lakehouse_sdk.tables.source import SourceFile
 
@@ -276,4 +277,10 @@ def _column(rows: pa.Table, field: pa.Field, ingested_at: datetime | None) -> pa
         return column
     if pa.types.is_dictionary(field.type):
         return column.cast(pa.string()).dictionary_encode()
+    if pa.types.is_decimal(field.type) != pa.types.is_decimal(column.type):
+        kind = "decimals" if pa.types.is_decimal(field.type) else "float64"
+        raise TableError(
+            f"The table holds {kind} in {field.name}, and the rows do not.",
+            hint=f"Whether a table is exact is fixed when it is made; parse with exact={kind == 'decimals'}.",
+        )
     return column.cast(field.type)

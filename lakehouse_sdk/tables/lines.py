@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from lakehouse_sdk.tables.cells import read_cell
+from lakehouse_sdk.tables.cells import read_cell, read_decimals
 from lakehouse_sdk.tables.formats import Column, FormatSpec, Kind
 from lakehouse_sdk.tables.objects import split_objects
 
@@ -46,7 +46,8 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
         pl.col("_text").str.head(TEXT_LIMIT).alias("text"),
     )
     rejected = pl.concat([misfits, unreadable]).sort("line")
-    return rows.filter(~broken).select("_line", *spec.kept), rejected
+    rows = rows.filter(~broken)
+    return rows.select("_line", *spec.kept, *read_decimals(rows, spec, "_raw_")), rejected
 
 
 def find_text(pieces: Iterable[bytes], lines: Sequence[int]) -> list[str]:

@@ -213,6 +213,8 @@ class Table:
         market: str | None = None,
         source: str | None = None,
         as_of: AsOf | None = None,
+        *,
+        exact: bool = False,
     ) -> TableScan:
         """Describe a read; nothing is read before one of its `to_…` methods is called.
 
@@ -226,6 +228,7 @@ class Table:
             market: `spot`, `um`, …; None for all.
             source: Publisher; None for all.
             as_of: A snapshot id, a tag's name, or an aware datetime: the table as it was then.
+            exact: True to get the decimals of a table that holds them; otherwise numbers are float64 in every frame.
 
         Raises:
             UsageError: A column does not exist, or a time is naive.
@@ -237,7 +240,7 @@ class Table:
             return match_symbols(self._table, self.name, wanted, snapshot_id, self._find_spellings)
 
         equal = {"interval": interval, "market": market, "source": source}
-        return self._build(match, equal, symbols, start, end, columns, snapshot_id)
+        return self._build(match, equal, symbols, start, end, columns, snapshot_id, exact=exact)
 
     def scan_series(
         self,
@@ -280,6 +283,8 @@ class Table:
         end: datetime | str | None,
         columns: Sequence[str] | None,
         snapshot_id: int | None,
+        *,
+        exact: bool = False,
     ) -> TableScan:
         return build_scan(
             self._table,
@@ -294,6 +299,7 @@ class Table:
             columns=columns,
             snapshot_id=snapshot_id,
             match=match,
+            exact=exact,
         )
 
     def _order(self) -> tuple[str, ...]:

@@ -60,3 +60,17 @@ def test_quality_as_json_and_its_exit_code(lakehouse: Callable[..., Any]) -> Non
     assert lakehouse("tables", "quality", "--min-score", "0.6", "--end", "2024-03-02").code == 0
     missing = lakehouse("tables", "quality", "--symbol", "NONE")
     assert (missing.code, "No archive was built" in missing.err) == (1, True)
+
+
+@pytest.mark.usefixtures("built")
+def test_replay_says_what_could_not_be_judged_again(lakehouse: Callable[..., Any]) -> None:
+    """The archives of this lake were committed without a ledger."""
+    done = lakehouse("tables", "replay", "--json")
+    assert done.code == 1
+    (archive, summary) = done.values
+    assert (archive["type"], archive["outcome"], archive["quarantined_before"]) == ("archive", "skipped", 1)
+    assert "ledger does not know it" in archive["reason"]
+    assert summary["rows_written"] == 0
+    told = lakehouse("tables", "replay", "--rule", "column-count")
+    assert (told.code, "1 skipped; 1 → 1 rows in quarantine" in told.out) == (1, True)
+    assert lakehouse("tables", "replay", "--rule", "ohlc-order").code == 0

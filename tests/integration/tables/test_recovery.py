@@ -116,8 +116,8 @@ def test_a_state_that_lost_its_race_is_not_taken_for_the_newest(
     update = SqlCatalog._write_metadata
     beaten: list[str] = []
 
-    def win_first(metadata: Any, io: Any, metadata_path: str, overwrite: bool = False) -> None:
-        update(metadata, io, metadata_path, overwrite)
+    def win_first(metadata: Any, io: Any, metadata_path: str) -> None:
+        update(metadata, io, metadata_path)
         if not beaten and "/silver/klines/" in metadata_path:
             beaten.append(metadata_path)
             with open_catalog(settings) as other:
