@@ -21,7 +21,7 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, its
 
 def add_commands(group: typer.Typer) -> None:
     """Add the commands to the group of the tables."""
-    for command in (tag, untag, compact, expire, orphans, recover):
+    for command in (tag, untag, compact, expire, orphans, recover, publish, discard):
         group.command()(command)
 
 
@@ -133,6 +133,37 @@ def recover(dry_run: _DryRun = False, as_json: _Json = False) -> None:
          lakehouse tables recover
     """
     _print_tables(connect().recover(dry_run=dry_run), as_json, hidden=("metadata_location", "rivals"))
+
+
+_Branch = Annotated[str, typer.Argument(help="Branch of a batch that a gate refused: `batch-…`.")]
+
+
+def publish(branch: _Branch, as_json: _Json = False) -> None:
+    """Bring a batch that a gate left on its branch to everybody.
+
+    Example:
+      1. Looked at, and good after all:
+         lakehouse tables publish batch-1f0c9a52b7de
+    """
+    report = _connect(as_json).publish(branch)
+    if as_json:
+        print_json({"type": "publish", **report.to_dict()})
+    else:
+        print(f"{report.summary}.")
+
+
+def discard(branch: _Branch, as_json: _Json = False) -> None:
+    """Give up a batch that a gate left on its branch; its archives stay in bronze.
+
+    Example:
+      1. Looked at, and wrong:
+         lakehouse tables discard batch-1f0c9a52b7de
+    """
+    tables = connect().discard(branch)
+    if as_json:
+        print_json({"type": "discard", "branch": branch, "tables": tables})
+    else:
+        print(f"{branch} is gone from {', '.join(tables)}.")
 
 
 class _Report(Protocol):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
     from lakehouse_sdk.jobs import BuildReport, CollectionPlan, CollectReport, Coverage, Discovery, Instruments
+    from lakehouse_sdk.tables import Gate
 
 
 class ArchiveCalls:
@@ -171,19 +172,24 @@ class ArchiveCalls:
             tuple(markets), data_type, wanted, settings=self.settings, source=source, observer=self._observer
         )
 
-    def build(self, collected: CollectReport, *, rebuild: bool = False) -> BuildReport:
+    def build(self, collected: CollectReport, *, rebuild: bool = False, gate: Gate | None = None) -> BuildReport:
         """Turn collected archives into Iceberg tables: parse, validate, commit. Idempotent.
 
         Args:
             collected: From `collect`.
             rebuild: True to read also archives whose rows the ledger knows to be in the tables.
+            gate: Conditions of the batch: it lands on a branch, and is published only where they hold; `gate` of the report
+                says what came of it. Default: none.
 
         Raises:
             ConfigurationError: No catalogue is set, or the extra `tables` is not installed.
             TableError: A commit lost its race too often.
         """
         from lakehouse_sdk.jobs import build_tables  # noqa: PLC0415
+        from lakehouse_sdk.jobs.gate import build_through_gate  # noqa: PLC0415
 
+        if gate is not None:
+            return build_through_gate(collected, gate, settings=self.settings, rebuild=rebuild, observer=self._observer)
         return build_tables(collected, settings=self.settings, rebuild=rebuild, observer=self._observer)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
+    from lakehouse_sdk.jobs.gate import PublishReport
     from lakehouse_sdk.tables.care.compaction import CompactionReport
     from lakehouse_sdk.tables.care.expiry import ExpiryReport
     from lakehouse_sdk.tables.care.orphans import OrphanReport
@@ -105,6 +106,29 @@ class CareCalls:
         return remove_orphans(
             tables, settings=self.settings, older_than=older_than, force=force, dry_run=dry_run, observer=self._observer
         )
+
+    def publish(self, branch: str) -> PublishReport:
+        """Bring a batch that a gate left on its branch to `main`; idempotent up to its end, after which the branch is gone.
+
+        Where others wrote to a table meanwhile, the archives are built on top of what is there now.
+
+        Raises:
+            NotFoundError: No table has such a branch.
+            Otherwise as `build`; the branch stays then.
+        """
+        from lakehouse_sdk.jobs.gate import publish_batch  # noqa: PLC0415
+
+        return publish_batch(branch, settings=self.settings, observer=self._observer)
+
+    def discard(self, branch: str) -> tuple[str, ...]:
+        """Give up a batch that a gate left on its branch; returns the tables that had it. The next build takes it again.
+
+        Raises:
+            NotFoundError: No table has such a branch.
+        """
+        from lakehouse_sdk.jobs.gate import discard_batch  # noqa: PLC0415
+
+        return discard_batch(branch, settings=self.settings)
 
     def recover(self, *, dry_run: bool = False) -> RecoveryReport:
         """Find every table below the warehouse and register those that the catalogue does not know, at their newest state.
