@@ -28,7 +28,7 @@ from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables import CheckedBatch, CommitReport, GateResult, Reconciliation, TableCatalog
+    from lakehouse_sdk.tables import CheckedBatch, CommitReport, GateResult, Reconciliation, SourceFile, TableCatalog
 
 _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
@@ -297,11 +297,12 @@ class _Builder:
 
         month = self._read(item)
         entries = overlaps.find_days(item.archive)
-        days = [self._read(CollectedArchive(to_archive(entry), ArchiveState.PRESENT, entry.sha256)) for entry in entries]
-        readable = [day for day in days if day.defect is None]
-        if month.defect is not None or not readable:
+        held = [CollectedArchive(to_archive(entry), ArchiveState.PRESENT, entry.sha256) for entry in entries if entry.in_bronze]
+        readable = [day for day in map(self._read, held) if day.defect is None]
+        dropped = [(entry.period_start, entry.period_end) for entry in entries if not entry.in_bronze]
+        if month.defect is not None or not (readable or dropped):
             return month
-        month, found = give_way(month, readable)
+        month, found = give_way(month, readable, dropped)
         self._reconciled.append(found)
         return month
 
@@ -371,10 +372,17 @@ def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings) 
     Raises:
         IntegrityError: The bytes do not have the SHA-256 that the source published.
     """
-    from lakehouse_sdk.tables import SourceFile, parse_archive, validate  # noqa: PLC0415 (loads polars and Arrow)
+    from lakehouse_sdk.tables import parse_archive, validate  # noqa: PLC0415 (loads polars and Arrow)
 
-    archive = item.archive
-    file = SourceFile(
+    file = to_source_file(item.archive, item.sha256 or hashlib.sha256(data).hexdigest())
+    return validate(parse_archive(data, file), limits)
+
+
+def to_source_file(archive: ArchiveObject, sha256: str) -> SourceFile:
+    """The archive as the tables name it."""
+    from lakehouse_sdk.tables import SourceFile  # noqa: PLC0415 (loads polars and Arrow)
+
+    return SourceFile(
         archive.source,
         archive.market,
         archive.data_type,
@@ -383,10 +391,9 @@ def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings) 
         archive.period_start,
         archive.period_end,
         archive.key,
-        item.sha256 or hashlib.sha256(data).hexdigest(),
+        sha256,
         read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
     )
-    return validate(parse_archive(data, file), limits)
 
 
 def to_archive(entry: LedgerEntry) -> ArchiveObject:

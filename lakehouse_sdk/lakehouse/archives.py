@@ -60,6 +60,7 @@ class ArchiveCalls:
         incremental: bool = ...,
         audit: bool = ...,
         repair: bool = ...,
+        restore: bool = ...,
         dry_run: Literal[False] = ...,
     ) -> CollectReport: ...
 
@@ -72,6 +73,7 @@ class ArchiveCalls:
         incremental: bool = ...,
         audit: bool = ...,
         repair: bool = ...,
+        restore: bool = ...,
         dry_run: Literal[True],
     ) -> CollectionPlan: ...
 
@@ -83,6 +85,7 @@ class ArchiveCalls:
         incremental: bool = False,
         audit: bool = False,
         repair: bool = False,
+        restore: bool = False,
         dry_run: bool = False,
     ) -> CollectReport | CollectionPlan:
         """Bring discovered archives into bronze; each becomes visible only when its published checksum held. Idempotent.
@@ -98,6 +101,7 @@ class ArchiveCalls:
                 months), for a run every night.
             audit: True to compare also what bronze itself holds with the ledger, for a run every week.
             repair: True to bring only what `coverage` calls missing or wrong, what was quarantined before included.
+            restore: True to bring again also what `retain` dropped from bronze.
             dry_run: True for the plan alone: objects, bytes, requests and an estimate of time; remembers nothing.
 
         Raises:
@@ -106,7 +110,7 @@ class ArchiveCalls:
         """
         from lakehouse_sdk.jobs import CollectOptions, collect, plan_collection, plan_repair  # noqa: PLC0415
 
-        options = CollectOptions(cadence=cadence, incremental=incremental, audit=audit, dry_run=dry_run)
+        options = CollectOptions(cadence, incremental=incremental, audit=audit, restore=restore, dry_run=dry_run)
         if repair:
             discovery, options = plan_repair(discovery, settings=self.settings, options=options)
         if dry_run:
