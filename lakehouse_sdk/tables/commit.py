@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
+from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.transforms import DayTransform, IdentityTransform
 from sqlalchemy.exc import OperationalError
 
@@ -63,10 +64,14 @@ class PendingTable:
         load: Loads the table as it is now, creating it where needed.
         layout: The table's layout.
         ingested_at: Written into every row.
+        branch: Where the rows go; it exists in the table that `load` gives.
     """
 
-    def __init__(self, load: Callable[[], Table], layout: TableLayout, ingested_at: datetime) -> None:
+    def __init__(
+        self, load: Callable[[], Table], layout: TableLayout, ingested_at: datetime, branch: str = MAIN_BRANCH
+    ) -> None:
         self._load = load
+        self._branch = branch
         self._layout = layout
         self._ingested_at = ingested_at
         self._table = load()
@@ -161,7 +166,7 @@ class PendingTable:
         return file.sha256 in self._present[file.key] and file.key not in self._anew
 
     def _note_present(self, files: list[SourceFile]) -> None:
-        for key, sha256 in find_present(self._table, self._layout, files):
+        for key, sha256 in find_present(self._table, self._layout, files, self._branch):
             self._present[key].add(sha256)
 
     def _look_again(self) -> None:
@@ -219,9 +224,9 @@ class PendingTable:
         if gone:
             with warnings.catch_warnings():  # rows of an archive are there, but perhaps none of this time any more
                 warnings.filterwarnings("ignore", message="Delete operation did not match any records")
-                transaction.delete(any_of(gone))
+                transaction.delete(any_of(gone), branch=self._branch)
         if self._written:
-            with transaction.update_snapshot().fast_append() as append:
+            with transaction.update_snapshot(branch=self._branch).fast_append() as append:
                 for written in self._written:
                     append.append_data_file(written.data_file)
         try:
@@ -235,19 +240,20 @@ class PendingTable:
         return TableCommit(self._layout.name, self._snapshot_id(), rows, files, len(stale) + len(again), attempt)
 
     def _snapshot_id(self) -> int | None:
-        snapshot = self._table.current_snapshot()
+        snapshot = self._table.metadata.snapshot_by_name(self._branch)
         return None if snapshot is None else snapshot.snapshot_id
 
 
-def find_present(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> set[SourceId]:
+def find_present(table: Table, layout: TableLayout, files: Iterable[SourceFile], branch: str = MAIN_BRANCH) -> set[SourceId]:
     """Archives that have rows in the table, among others possibly: key and SHA-256 as the rows themselves say.
 
     Reads two columns of the data files that can hold rows of these partitions and times.
     """
     scopes = _scopes(table, layout, files)
-    if not scopes or table.current_snapshot() is None:
+    snapshot = table.metadata.snapshot_by_name(branch)
+    if not scopes or snapshot is None:
         return set()
-    paths = [task.file.file_path for task in table.scan(any_of(scopes)).plan_files()]
+    paths = [task.file.file_path for task in table.scan(any_of(scopes), snapshot_id=snapshot.snapshot_id).plan_files()]
     with ThreadPoolExecutor(_READ_THREADS) as pool:
         return set().union(*pool.map(lambda path: _read_sources(table, path), paths))
 
