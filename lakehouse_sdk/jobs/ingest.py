@@ -210,9 +210,7 @@ class _Ingestion:
         known = [place for place in found if find_content(place.name) is not None]
         for place in found:
             if place not in known:
-                self._note(
-                    IngestedFile(place.name, "", "ignored", reason="The name ends with nothing that says what is in it.")
-                )
+                self._note(IngestedFile(place.name, "", "ignored", reason="Its name does not say what is in it."))
         files = list(map_ordered(self._pool, self._identify, known, window=2 * _READERS))
         new = set(self._catalog.missing(files))
         pairs = list(zip(known, files, strict=True))

@@ -1,23 +1,22 @@
-"""What the façade says about quality, and about files of the user's own."""
+"""What the façade says about quality."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
-    from lakehouse_sdk.jobs import IngestReport, ReplayReport
-    from lakehouse_sdk.tables import QualityReport, TableCatalog, TableSchema
+    from lakehouse_sdk.jobs import ReplayReport
+    from lakehouse_sdk.tables import QualityReport, TableCatalog
 
 
 class QualityCalls:
-    """The part of `Lakehouse` that is about quality, and about files of the user's own."""
+    """The part of `Lakehouse` that is about quality."""
 
     settings: Settings
     _observer: Observer
@@ -80,32 +79,3 @@ class QualityCalls:
         from lakehouse_sdk.jobs import replay_archives  # noqa: PLC0415
 
         return replay_archives(settings=self.settings, source=source, rule=rule, keys=keys, observer=self._observer)
-
-    def ingest(
-        self,
-        paths: str | Path | Iterable[str | Path],
-        table: str,
-        *,
-        schema: TableSchema | Mapping[str, Any] | None = None,
-        again: bool = False,
-    ) -> IngestReport:
-        """Read CSV, JSON lines and Parquet of your own into a table with a declared schema. Idempotent by name and SHA-256.
-
-        The rows are checked like archives': what is not as declared goes to `silver.quarantine` with its line, and a file with
-        other columns is named as unreadable. A file with other bytes replaces its rows. The bytes are kept in bronze.
-
-        Args:
-            paths: Files, folders or prefixes: local, `lakehouse://[profile@]bucket/prefix` or `s3://…`; `.csv`, `.jsonl`,
-                `.ndjson`, `.json` (each also with `.gz`), `.zip` with one CSV of its name, `.parquet`.
-            table: Full name, for example `silver.my_signals`; created when missing.
-            schema: `TableSchema` or its plain values; None for the one that the table was created with.
-            again: True to judge also files anew whose bytes the table has, after a rule or threshold changed.
-
-        Raises:
-            UsageError: The schema contradicts itself or the table's, or two files have the same name.
-            NotFoundError: There is nothing at a path.
-            TableError: A commit lost its race too often.
-        """
-        from lakehouse_sdk.jobs import ingest_files  # noqa: PLC0415
-
-        return ingest_files(paths, table=table, settings=self.settings, schema=schema, again=again, observer=self._observer)

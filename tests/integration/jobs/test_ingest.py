@@ -166,7 +166,7 @@ def test_what_cannot_be_meant_is_said(lake: Lakehouse, folder: Path, tmp_path: P
     other = tmp_path / "other"
     other.mkdir()
     (other / "january.csv").write_text(JANUARY)
-    with pytest.raises(UsageError, match="both called january.csv"):
+    with pytest.raises(UsageError, match=r"both called january\.csv"):
         lake.ingest([folder, other], TABLE, schema=SCHEMA)
 
 
