@@ -21,7 +21,7 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, its
 
 def add_commands(group: typer.Typer) -> None:
     """Add the commands to the group of the tables."""
-    for command in (tag, untag, compact, expire, orphans, recover):
+    for command in (tag, untag, compact, expire, orphans, recover, publish, discard, retain):
         group.command()(command)
 
 
@@ -133,6 +133,67 @@ def recover(dry_run: _DryRun = False, as_json: _Json = False) -> None:
          lakehouse tables recover
     """
     _print_tables(connect().recover(dry_run=dry_run), as_json, hidden=("metadata_location", "rivals"))
+
+
+_Branch = Annotated[str, typer.Argument(help="Branch of a batch that a gate refused: `batch-…`.")]
+
+
+def publish(branch: _Branch, as_json: _Json = False) -> None:
+    """Bring a batch that a gate left on its branch to everybody.
+
+    Example:
+      1. Looked at, and good after all:
+         lakehouse tables publish batch-1f0c9a52b7de
+    """
+    report = _connect(as_json).publish(branch)
+    if as_json:
+        print_json({"type": "publish", **report.to_dict()})
+    else:
+        print(f"{report.summary}.")
+
+
+def discard(branch: _Branch, as_json: _Json = False) -> None:
+    """Give up a batch that a gate left on its branch; its archives stay in bronze.
+
+    Example:
+      1. Looked at, and wrong:
+         lakehouse tables discard batch-1f0c9a52b7de
+    """
+    tables = connect().discard(branch)
+    if as_json:
+        print_json({"type": "discard", "branch": branch, "tables": tables})
+    else:
+        print(f"{branch} is gone from {', '.join(tables)}.")
+
+
+def retain(
+    market: Annotated[list[str], typer.Option("--market", help="spot, um, …; repeat for several.")],
+    data_type: Annotated[list[str], typer.Option("--type", help="klines, aggTrades, …; repeat for several.")],
+    older_than: Annotated[str, typer.Option(help="Least time since the end of an archive's period: 90d.")],
+    symbol: Annotated[
+        list[str] | None, typer.Option("--symbol", help="Native symbol or pattern; repeat. Default: all.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Name of the connector.")] = "binance",
+    dry_run: _DryRun = False,
+    as_json: _Json = False,
+) -> None:
+    """Remove archives from bronze whose rows are in the tables; ledger and hashes stay.
+
+    Exit code 1 where the storage did not delete a file. `lakehouse archives collect --restore` brings them back.
+
+    Example:
+      1. Trades of more than a year ago:
+         lakehouse tables retain --market um --type aggTrades --older-than 365d --dry-run
+    """
+    age = parse_age("--older-than", older_than)
+    report = _connect(as_json).retain(
+        source, markets=market, data_types=data_type, symbols=symbol or None, older_than=age, dry_run=dry_run
+    )
+    if as_json:
+        print_json({"type": "retention", **report.to_dict()})
+    else:
+        print(f"{report.summary}.")
+    _end(report.failed > 0)
 
 
 class _Report(Protocol):

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.refs import MAIN_BRANCH
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -22,6 +23,14 @@ from lakehouse_sdk.config.database import parse_database_uri, refuse_database
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
+from lakehouse_sdk.tables.care.branches import (
+    BranchArchive,
+    drop_branch,
+    fast_forward,
+    has_branch,
+    open_branch,
+    read_archives,
+)
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
@@ -177,7 +186,7 @@ class TableCatalog:
             return wanted
         return [file for file in wanted if (file.key, file.sha256) not in done]
 
-    def commit(self, batches: Iterable[CheckedBatch], *, anew: bool = False) -> CommitReport:
+    def commit(self, batches: Iterable[CheckedBatch], branch: str = MAIN_BRANCH, *, anew: bool = False) -> CommitReport:
         """Commit checked archives: one Iceberg commit for each table, however many archives there are.
 
         Idempotent: an archive (key and SHA-256) whose rows are there is left alone, so a repeated or killed call changes
@@ -190,6 +199,7 @@ class TableCatalog:
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
                 held at once. Sort the archives by `SourceFile.build_order` to get few, large files.
+            branch: Where the rows go in every table; one that does not exist begins at `main`.
             anew: True to put archives in place of their own rows, because the same bytes came out otherwise. An archive of
                 which a table has another revision is left alone there. `silver.quarantine` comes last then: as long as an
                 archive is in it, not all of its tables are known to be done.
@@ -207,7 +217,7 @@ class TableCatalog:
             with storage_errors(self._catalog.properties):
                 if name not in pending:
                     layout = LAYOUTS[name]
-                    pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
+                    pending[name] = PendingTable(partial(self._load_for, layout, branch), layout, now, branch)
                 pending[name].add(Rows(file, rows), withdraws, anew=anew)
 
         try:
@@ -218,8 +228,7 @@ class TableCatalog:
                     add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            books = _BOOKS_ANEW if anew else _BOOKS
-            order = sorted(pending, key=lambda name: (books.index(name) if name in books else -1, name))
+            order = sorted(pending, key=partial(_commit_order, books=_BOOKS_ANEW if anew else _BOOKS))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -280,6 +289,31 @@ class TableCatalog:
             return is_exact(self._catalog.load_table(name).properties)
         return name in self._settings.tables.exact
 
+    def find_branch(self, branch: str) -> list[str]:
+        """Full names of the tables that have this branch, in the order in which batches are committed."""
+        with self.storage_errors():
+            return [name for name in sorted(self.list_tables(), key=_commit_order) if has_branch(self.load(name), branch)]
+
+    def read_branch(self, branch: str) -> list[BranchArchive]:
+        """The archives that this branch brings, and perhaps some that `main` has already."""
+        with self.storage_errors():
+            return read_archives(self.load(QUALITY), branch)
+
+    def forward_branch(self, branch: str) -> list[str]:
+        """Let `main` be what the branch is, where nobody wrote to `main` since; full names of the tables where somebody did."""
+        with self.storage_errors():
+            return [name for name in self.find_branch(branch) if not fast_forward(partial(self.load, name), branch)]
+
+    def drop_branch(self, branch: str) -> None:
+        """Take the branch away from every table; what only it held expires like any other old state."""
+        with self.storage_errors():
+            for name in self.find_branch(branch):
+                drop_branch(partial(self.load, name), branch)
+
+    def _load_for(self, layout: TableLayout, branch: str) -> IcebergTable:
+        load = partial(self._load_or_create, layout)
+        return load() if branch == MAIN_BRANCH else open_branch(load, branch)
+
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
             table = self._catalog.load_table(layout.name)
@@ -308,6 +342,10 @@ _BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
 """In the order of their commits."""
 _BOOKS_ANEW = (QUALITY_DAYS, QUALITY, QUARANTINE)
 """The same for archives that are put in place anew."""
+
+
+def _commit_order(name: str, books: Sequence[str] = _BOOKS) -> tuple[int, str]:
+    return (books.index(name) if name in books else -1, name)
 
 
 class _Totals:

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,16 @@ from pyiceberg.exceptions import NoSuchTableError
 from lakehouse_sdk.display import format_bytes, format_count, format_duration, html_card, html_table, text_table
 from lakehouse_sdk.tables.gold import DEFINITIONS
 from lakehouse_sdk.tables.gold.store import LINEAGE, NAMESPACE
-from lakehouse_sdk.tables.schemas import QUALITY, QUALITY_DAYS, SOURCE_KEY
+from lakehouse_sdk.tables.quality.read import read_quality
+from lakehouse_sdk.tables.quality.report import SERIES, format_score
+from lakehouse_sdk.tables.query import exact_cell
+from lakehouse_sdk.tables.schemas import QUALITY, SOURCE_KEY
 from lakehouse_sdk.tables.series import SeriesInfo, list_series
-from lakehouse_sdk.tables.table import ColumnInfo
+from lakehouse_sdk.tables.table import ColumnInfo, Table
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
-
-    from lakehouse_sdk.tables.table import Table
 
 _SAMPLE_ROWS = 5
 _SHOWN_SERIES = 50
@@ -68,7 +69,7 @@ class TableDescription:
         rows_duplicate: Exact repetitions that were dropped.
         rows_quarantined: Rows that were rejected.
         unreadable: Archives that could not be read at all.
-        score: Accepted ÷ expected rows over all series whose rows can be expected; None where none can.
+        score: Accepted ÷ expected rows, as in `QualityReport`; None where nothing can be expected.
         sources: Publishers with their archives: where rows come from.
         inputs: Tables that this one was computed from.
         derived: Tables that were computed from this one.
@@ -124,7 +125,7 @@ class TableDescription:
             "first row": _when(self.first_time),
             "last row": f"{_when(self.last_time)} ({format_duration(self.age_s)} ago)" if self.last_time else "none",
             "committed": _when(self.committed_at),
-            "quality": "unknown" if self.score is None else f"{self.score:.4%}",
+            "quality": "unknown" if self.score is None else format_score(self.score),
             "quarantined": format_count(self.rows_quarantined),
             "duplicate": format_count(self.rows_duplicate),
         }
@@ -142,7 +143,8 @@ class TableDescription:
             views += [("serves on request", f"lake.bars: {name}") for name in self.computable]
             parts.append(html_table(views, ["", "view"], caption="Computed from others, and for others"))
         if self.sample:
-            parts.append(html_table(self.sample, caption="Some rows"))
+            shown = [{name: exact_cell(value) for name, value in row.items()} for row in self.sample]
+            parts.append(html_table(shown, caption="Some rows"))
         body = parts[0]
         for part in parts[1:]:
             body += part
@@ -154,7 +156,7 @@ class TableDescription:
             (
                 *(s.source, s.market, s.symbol, s.instrument or "", s.interval or "", s.rows, s.archives),
                 *(_when(s.first_time), _when(s.last_time), s.rows_quarantined, s.unreadable),
-                "" if s.score is None else f"{s.score:.4%}",
+                "" if s.score is None else format_score(s.score),
             )
             for s in self.series
         ]
@@ -169,8 +171,8 @@ SERIES_COLUMNS = (
 def describe_table(table: Table, iceberg: IcebergTable) -> TableDescription:
     """What the table is and holds; see `Table.describe`."""
     catalog = iceberg.catalog
-    quality, days = _find(catalog, QUALITY), _find(catalog, QUALITY_DAYS)
-    series = () if quality is None else tuple(list_series(quality, days, table.name))
+    quality = _find(catalog, QUALITY)
+    series, score = _score(catalog, [] if quality is None else list_series(quality, table.name))
     info = next((snapshot for snapshot in table.snapshots() if snapshot.snapshot_id == table.snapshot_id), None)
     first, last = _span(table, series)
     schema = iceberg.schema()
@@ -195,7 +197,7 @@ def describe_table(table: Table, iceberg: IcebergTable) -> TableDescription:
         rows_duplicate=sum(one.rows_duplicate for one in series),
         rows_quarantined=sum(one.rows_quarantined for one in series),
         unreadable=sum(one.unreadable for one in series),
-        score=_mean_score(series),
+        score=score,
         sources=tuple(_sources(table, series)),
         inputs=_inputs(table.properties),
         derived=tuple(_derived(catalog, table.name)),
@@ -220,10 +222,25 @@ def _span(table: Table, series: tuple[SeriesInfo, ...]) -> tuple[datetime | None
     return table.scan().extent() or (None, None)
 
 
-def _mean_score(series: tuple[SeriesInfo, ...]) -> float | None:
-    """The scores of the series, each weighing as many rows as it has."""
-    scored = [(one.score, max(one.rows, 1)) for one in series if one.score is not None]
-    return sum(score * rows for score, rows in scored) / sum(rows for _, rows in scored) if scored else None
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """The books, for `read_quality`."""
+
+    catalog: Catalog
+
+    def table(self, name: str) -> Table:
+        return Table(name, self.catalog.load_table(name))
+
+
+def _score(catalog: Catalog, series: list[SeriesInfo]) -> tuple[tuple[SeriesInfo, ...], float | None]:
+    """The series with their scores, and the score of all."""
+    if not series:
+        return (), None
+    report = read_quality(_Books(catalog), data_types=sorted({one.data_type for one in series}))
+    scores = {tuple(row[name] for name in SERIES): row["score"] for row in report.series.iter_rows(named=True)}
+    scored = (replace(one, score=scores.get(tuple(getattr(one, name) for name in SERIES))) for one in series)
+    totals = {row["table"]: row["score"] for row in report.tables.iter_rows(named=True)}
+    return tuple(scored), totals.get(series[0].table)
 
 
 def _sources(table: Table, series: tuple[SeriesInfo, ...]) -> Iterator[TableSource]:

@@ -31,6 +31,7 @@ QueryAsOf = str | datetime | Mapping[str, "AsOf"]
 """A tag or an aware datetime for every table, or a state (snapshot id, tag or datetime) by full name for some of them."""
 
 _SHOWN = 20
+_BATCH_ROWS = 10_000
 _STREAM = "reading the stream registered as "
 """So DuckDB begins to say what Arrow told it."""
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -68,6 +69,11 @@ class QueryResult:
         with self._running() as relation:
             return relation.to_arrow_table()
 
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows in parts of some ten thousand; no other run of this result can begin before the last of them."""
+        with self._running() as relation:
+            yield from relation.to_arrow_reader(_BATCH_ROWS)
+
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a pandas frame with a plain index; times are aware UTC."""
         return cast("pd.DataFrame", self.to_arrow().to_pandas())
@@ -96,13 +102,18 @@ class QueryResult:
         more = "at least " if len(rows) > _SHOWN else ""
         facts = {"rows": f"{more}{format_count(len(rows))}", **{name: f"snapshot {at}" for name, at in self.tables.items()}}
         headings = [f"{name} ({type_.lower()})" for name, type_ in zip(self.columns, self.types, strict=True)]
-        return html_card("Query", facts, html_table(rows[:_SHOWN], headings))
+        return html_card("Query", facts, html_table([[exact_cell(value) for value in row] for row in rows[:_SHOWN]], headings))
 
     @contextmanager
     def _running(self) -> Iterator[duckdb.DuckDBPyRelation]:
         """The query, for one run; a connection serves one at a time."""
         with self._lock, explained(), storage_errors(self._properties):
             yield self._connection.sql(self.sql)
+
+
+def exact_cell(value: object) -> object:
+    """A value of a row as it is shown: fractions are not rounded."""
+    return repr(value) if isinstance(value, float) else value
 
 
 def run_query(

@@ -190,10 +190,13 @@ def _weigh_one(word: str, name: str) -> float:
         return _BEGINS
     if len(word) > 1 and word in name:
         return _HOLDS
-    return _LIKE if len(word) > 3 and name and _is_near(word, name) else 0.0
+    return _LIKE if _is_near(word, name) else 0.0
 
 
 def _is_near(word: str, name: str) -> bool:
+    """A slip of the fingers; what cannot be one is told without comparing letters."""
+    if len(word) < 4 or abs(len(word) - len(name)) > 1 or word[0] != name[0]:
+        return False
     return difflib.SequenceMatcher(None, word, name).ratio() >= _NEAR
 
 

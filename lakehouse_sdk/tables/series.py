@@ -43,7 +43,7 @@ class SeriesInfo:
         rows_quarantined: Rejected ones among them.
         first_time: Time of the first row, UTC; None without rows.
         last_time: Time of the last row, UTC; None without rows.
-        score: Accepted rows ÷ rows that calendar or ids expect, over the days that were built; None where none can be.
+        score: As in `QualityReport`; None where nothing can be expected, and where nobody asked for it.
     """
 
     table: str
@@ -64,14 +64,8 @@ class SeriesInfo:
     score: float | None = None
 
 
-def list_series(quality: IcebergTable, days: IcebergTable | None = None, table: str | None = None) -> list[SeriesInfo]:
-    """Every series, by table, source, market, symbol and interval.
-
-    Args:
-        quality: `silver.quality`.
-        days: `silver.quality_days`, for the scores; None to leave them out.
-        table: Full name of the table whose series are wanted; None for all.
-    """
+def list_series(quality: IcebergTable, table: str | None = None) -> list[SeriesInfo]:
+    """Every series of one table or of all, without scores, by table, source, market, symbol and interval."""
     columns = (*_NAMES, *_COUNTS, "defect", "first_time", "last_time", *_instrument(quality))
     wanted = None if table is None else _types_of(table)
     rows = _read(quality, columns, wanted)
@@ -85,26 +79,17 @@ def list_series(quality: IcebergTable, days: IcebergTable | None = None, table: 
         pl.col("last_time").max(),
         pl.col(INSTRUMENT).drop_nulls().first(),
     )
-    scores = {} if days is None else _score(days, wanted)
     found = []
     for row in groups.rename({"rows_accepted": "rows"}).iter_rows(named=True):
         home = table_of(row["source"], row["market"], row["data_type"])
         if home is not None and table in {None, home}:
-            found.append(SeriesInfo(table=home, **row, score=scores.get(tuple(row[name] for name in _NAMES))))
+            found.append(SeriesInfo(table=home, **row))
     return sorted(found, key=lambda s: (s.table, s.source, s.market, s.symbol, s.interval or ""))
 
 
 def _types_of(table: str) -> BooleanExpression:
     """Archives that can hold rows of the table."""
     return one_of("data_type", tuple(sorted({spec.data_type for spec in list_formats() if spec.table == table})) or ("",))
-
-
-def _score(days: IcebergTable, wanted: BooleanExpression | None) -> dict[tuple[str | None, ...], float]:
-    """Accepted ÷ expected rows of each series, no day counting for more than was expected of it."""
-    rows = _read(days, (*_NAMES, "rows_accepted", "rows_expected"), wanted).filter(pl.col("rows_expected") > 0)
-    accepted = pl.min_horizontal("rows_accepted", "rows_expected").sum()
-    scores = rows.group_by(_NAMES).agg((accepted / pl.col("rows_expected").sum()).alias("score"))
-    return {tuple(row[:-1]): row[-1] for row in scores.rows()}
 
 
 def find_spellings(quality: IcebergTable, table: str, canonical: Sequence[str]) -> Spellings:

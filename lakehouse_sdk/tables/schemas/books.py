@@ -110,7 +110,11 @@ _LEDGER_SCHEMA = make_schema(
     ("period_start", INSTANT, "First instant the archive covers, UTC"),
     ("period_end", INSTANT, "First instant after it, UTC"),
     ("key", TEXT, "Key of the archive at its publisher"),
-    ("state", TEXT, "State after the change: discovered, copied, verified, parsed, published, failed, quarantined, absent"),
+    (
+        "state",
+        TEXT,
+        "State after the change: discovered, copied, verified, parsed, published, dropped, failed, quarantined, absent",
+    ),
     ("reason", TEXT, "Why, for the states that have a reason; else empty"),
     ("revision", LONG, "Which bytes under the key, from 1"),
     ("attempt", LONG, "How often a copy was begun"),

@@ -79,11 +79,12 @@ def test_orphans_are_shown_and_only_deleted_when_asked(
 def test_recover(lakehouse: Run, filled: Settings, tmp_path: Path) -> None:
     for file in tmp_path.glob("catalog.db*"):
         file.unlink()
-    assert "3 tables would be registered" in lakehouse("tables", "recover", "--dry-run").out
+    assert "4 tables would be registered" in lakehouse("tables", "recover", "--dry-run").out
     told = lakehouse("tables", "recover", "--json").values
     assert [(table["table"], table["action"], table["row_count"]) for table in told] == [
         ("silver.klines", "registered", 15),
         ("silver.quality", "registered", 3),
+        ("silver.quality_days", "registered", 3),
         ("silver.quarantine", "registered", 0),
     ]
-    assert "3 were known" in lakehouse("tables", "recover").out
+    assert "4 were known" in lakehouse("tables", "recover").out

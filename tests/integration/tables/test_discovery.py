@@ -125,9 +125,9 @@ def test_thousands_of_series_are_searched_in_a_moment(lake: Lakehouse, monkeypat
     assert one is not None
     many = [replace(one, symbol=f"C{i}USDT", instrument=f"C{i}/USDT", interval=["1m", "1h"][i % 2]) for i in range(6000)]
     monkeypatch.setattr(search, "list_series", lambda _: [*many, one])
-    started = time.perf_counter()
+    started = time.process_time()
     assert names(lake, "btc 1m klines") == [("BTCUSDT", "spot")]
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 1  # of this process alone, however busy the machine is
 
 
 def test_a_description_says_what_is_there(lake: Lakehouse) -> None:
@@ -145,14 +145,13 @@ def test_a_description_says_what_is_there(lake: Lakehouse) -> None:
     assert [(source.name, source.archives, source.terms_url) for source in said.sources] == [("binance", 7, TERMS)]
 
 
-def test_quality_is_accepted_by_expected_rows_for_each_series(lake: Lakehouse) -> None:
-    said = lake.table("silver.klines").describe()
+def test_quality_is_that_of_the_report(lake: Lakehouse) -> None:
+    said, report = lake.table("silver.klines").describe(), lake.quality(data_types=["klines"])
     scores = {(one.symbol, one.market): one.score for one in said.series}
-    assert scores["BTCUSDT", "spot"] == pytest.approx((1440 + 720) / 2880)
-    assert scores["BTCUSDT", "um"] == pytest.approx(10 / 1440)
-    assert scores["BADUSDT", "spot"] is None
+    assert scores == {(row["symbol"], row["market"]): row["score"] for row in report.series.iter_rows(named=True)}
+    assert said.score == report.score
+    assert scores["BTCUSDT", "spot"] == 1.0
     assert said.score is not None
-    assert 0.5 < said.score < 0.76
 
 
 def test_lineage_goes_up_to_an_archive_and_down_to_saved_views(lake: Lakehouse) -> None:
@@ -172,7 +171,7 @@ def test_lineage_goes_up_to_an_archive_and_down_to_saved_views(lake: Lakehouse) 
 def test_a_description_shows_itself(lake: Lakehouse) -> None:
     said = lake.table("silver.klines").describe()
     page = said._repr_html_()
-    for part in ("BTC/USDT:USDT", "First price, in quote currency", TERMS, "gold.five", "75.0000%", "_source_key"):
+    for part in ("BTC/USDT:USDT", "First price, in quote currency", TERMS, "gold.five", "100 %", "_source_key"):
         assert part in page
     assert "quality" in repr(said)
     assert "quality" not in repr(lake.table("gold.five").describe())
