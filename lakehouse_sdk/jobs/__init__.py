@@ -21,6 +21,7 @@ from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents,
 from lakehouse_sdk.jobs.copy import plan_copies
 from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
+from lakehouse_sdk.jobs.ingest import IngestedFile, IngestReport, ingest_files
 from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
 from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
@@ -39,6 +40,8 @@ __all__ = [
     "Coverage",
     "Discovery",
     "FolderUsage",
+    "IngestReport",
+    "IngestedFile",
     "Instruments",
     "PlannedArchive",
     "Removal",
@@ -54,6 +57,7 @@ __all__ = [
     "collect",
     "copy_archives",
     "discover_archives",
+    "ingest_files",
     "list_contents",
     "list_instruments",
     "measure_coverage",

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.catalog import TableCatalog as TableCatalog
     from lakehouse_sdk.tables.catalog import open_catalog as open_catalog
     from lakehouse_sdk.tables.container import ArchiveDefect as ArchiveDefect
+    from lakehouse_sdk.tables.declared import TableSchema as TableSchema
+    from lakehouse_sdk.tables.declared import check_file as check_file
+    from lakehouse_sdk.tables.declared.read import find_content as find_content
+    from lakehouse_sdk.tables.declared.read import make_file as make_file
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
@@ -63,12 +67,16 @@ _HOMES = {
     "TableCatalog": "catalog",
     "TableCommit": "report",
     "TableScan": "scan",
+    "TableSchema": "declared",
+    "check_file": "declared",
     "describe_rule": "rules",
+    "find_content": "declared.read",
     "find_format": "formats",
     "find_replayable": "replay",
     "get_format": "formats",
     "give_way": "reconcile",
     "holds": "replay",
+    "make_file": "declared.read",
     "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
@@ -95,12 +103,16 @@ __all__ = [
     "TableCatalog",
     "TableCommit",
     "TableScan",
+    "TableSchema",
+    "check_file",
     "describe_rule",
+    "find_content",
     "find_format",
     "find_replayable",
     "get_format",
     "give_way",
     "holds",
+    "make_file",
     "open_bars",
     "open_catalog",
     "parse_archive",

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -20,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lakehouse_sdk.config.database import parse_database_uri, refuse_database
-from lakehouse_sdk.errors import ConfigurationError, NotFoundError
+from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.care.branches import (
@@ -34,6 +35,7 @@ from lakehouse_sdk.tables.care.branches import (
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
+from lakehouse_sdk.tables.declared.schema import TableSchema
 from lakehouse_sdk.tables.evolution import evolve
 from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.formats import DATA_TABLES
@@ -41,7 +43,7 @@ from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
-from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -213,18 +215,24 @@ class TableCatalog:
         pending: dict[str, PendingTable] = {}
         totals = _Totals()
 
-        def add(name: str, file: SourceFile, rows: pa.Table, withdraws: Sequence[Withdrawal] = ()) -> None:
+        def add(
+            name: str,
+            file: SourceFile,
+            rows: pa.Table,
+            withdraws: Sequence[Withdrawal] = (),
+            layout: TableLayout | None = None,
+        ) -> None:
             with storage_errors(self._catalog.properties):
                 if name not in pending:
-                    layout = LAYOUTS[name]
-                    pending[name] = PendingTable(partial(self._load_for, layout, branch), layout, now, branch)
+                    found = layout or LAYOUTS[name]
+                    pending[name] = PendingTable(partial(self._load_for, found, branch), found, now, branch)
                 pending[name].add(Rows(file, rows), withdraws, anew=anew)
 
         try:
             for batch in batches:
                 totals.add(batch)
                 if batch.defect is None:
-                    add(batch.table, batch.scope, batch.accepted, batch.withdraws)
+                    add(batch.table, batch.scope, batch.accepted, batch.withdraws, batch.layout)
                     add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
@@ -236,6 +244,33 @@ class TableCatalog:
                 table.discard()
             raise
         return totals.report(tables=tables, seconds=time.perf_counter() - started)
+
+    def declare(self, name: str, schema: TableSchema | None) -> TableSchema:
+        """The declaration of a table of a user's own files: the stored one, extended by further optional columns of `schema`.
+
+        A table that does not exist yet is created by the first commit.
+
+        Raises:
+            UsageError: The table is declared otherwise, is the SDK's own, or there is no declaration at all.
+        """
+        try:
+            table = self.load(name)
+        except NotFoundError:
+            if schema is None:
+                raise UsageError(
+                    f"There is no table {name!r} and no schema for it.", hint="Give schema= the first time."
+                ) from None
+            schema.to_layout(name)
+            return schema
+        stored = table.properties.get(DECLARED)
+        if stored is None:
+            raise UsageError(f"{name} does not take files of your own.", hint="Choose another name, like silver.my_signals.")
+        known = TableSchema.from_json(stored)
+        wanted = known if schema is None else known.extend(name, schema)
+        if wanted != known:
+            with self.storage_errors(), evolve(table, wanted.to_layout(name)).transaction() as transaction:
+                transaction.set_properties({DECLARED: wanted.to_json()})
+        return wanted
 
     def append_ledger(self, ledger_id: str, rows: list[dict[str, object]]) -> int:
         """Append changes of the ledger to `bronze.ledger`, those that it has already left out; returns how many were new.

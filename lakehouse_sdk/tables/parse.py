@@ -103,16 +103,26 @@ def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> Pars
     actual = hashlib.sha256(data).hexdigest()
     if actual != file.sha256:
         raise IntegrityError(f"{file.key} was to have SHA-256 {file.sha256} and has {actual}.", hint="Collect it again.")
+    return parse_as(data, file, spec)
+
+
+def parse_as(data: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
+    """As `parse_archive`, in a format that is given; whose bytes they are is not asked."""
     try:
         return _parse_pieces(cut_lines(unpack(data, file.stem, file.container)), file, spec, data)
     except UnreadableError as error:
-        return ParsedArchive(file, spec, _no_rows(spec), defect=error.defect)
+        return refuse_archive(file, spec, error.defect)
+
+
+def refuse_archive(file: SourceFile, spec: FormatSpec, defect: ArchiveDefect) -> ParsedArchive:
+    """What there is of an archive that cannot be read."""
+    return ParsedArchive(file, spec, _no_rows(spec), defect=defect)
 
 
 def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, data: bytes) -> ParsedArchive:
     text, first_line = _skip_blank(pieces)
     head = text.partition(b"\n")[0]
-    has_header = spec.content == "csv" and _is_header(head, spec)
+    has_header = spec.content != "json" and _is_header(head, spec)
     unknown = _find_unknown_columns(head, spec) if has_header or spec.content == "json" else None
     if unknown is not None:
         return ParsedArchive(file, spec, _no_rows(spec), has_header=has_header, defect=unknown)
@@ -201,6 +211,8 @@ def _slices(body: bytes) -> Iterator[bytes]:
 
 def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame | None:
     """All rows in one pass, or None where any line is not exactly as published."""
+    if spec.content == "quoted":
+        return None
     if not body:
         return empty_rows(spec, LINE)
     if spec.content == "json" and spec.exact:

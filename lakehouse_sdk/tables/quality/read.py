@@ -10,6 +10,7 @@ import polars as pl
 
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.tables.days import find_rows_per_day
+from lakehouse_sdk.tables.declared.read import SOURCE
 from lakehouse_sdk.tables.formats import find_format
 from lakehouse_sdk.tables.quality.report import SERIES, QualityReport
 from lakehouse_sdk.tables.schemas import QUALITY, QUALITY_DAYS, QUARANTINE, SOURCE_KEY
@@ -104,7 +105,7 @@ def _tables_of(rows: pl.DataFrame) -> pl.Series:
 
 def _add_unreadable(days: pl.DataFrame, archives: pl.DataFrame) -> pl.DataFrame:
     """The days, and those of archives that could not be read, unless another archive has them."""
-    broken = archives.filter(pl.col("defect").is_not_null())
+    broken = archives.filter(pl.col("defect").is_not_null() & (pl.col("source") != SOURCE))  # those may speak of any time
     rows = [
         (*(archive[name] for name in SERIES), day, 0, _expected(archive), 0.0 if _expected(archive) else None, 0, 0, None, None)
         for archive in broken.iter_rows(named=True)
