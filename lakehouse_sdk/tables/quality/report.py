@@ -109,6 +109,12 @@ class QualityReport:
         """The partial first and last days of series, which are not scored."""
         return self.days.filter(pl.col("note").is_in(["first day", "last day"])).sort("score", "day", *SERIES)
 
+    @property
+    def numbers_rounded(self) -> int:
+        """Numbers of all archives whose text has more digits than float64 holds."""
+        known = "numbers_rounded" in self.archives.columns  # a book that an older release wrote has it from the next build on
+        return int(self.archives["numbers_rounded"].sum()) if known else 0
+
     def worst_days(self, count: int = 20) -> pl.DataFrame:
         """The scored days below 1, worst first."""
         low = self.days.filter(pl.col("is_scored") & (pl.col("score") < 1))
@@ -149,6 +155,7 @@ class QualityReport:
         return {
             "title": self.title,
             **self.counts,
+            "numbers_rounded": self.numbers_rounded,
             "score": self.score,
             "tables": self.tables.to_dicts(),
             "series": self.series.to_dicts(),
