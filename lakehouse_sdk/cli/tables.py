@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables import Table
     from lakehouse_sdk.tables.table import SnapshotInfo
 
-group = typer.Typer(no_args_is_help=True, help="Iceberg tables: list, search, look inside, query, restore, keep small and quick.")
+group = typer.Typer(
+    no_args_is_help=True, help="Iceberg tables: list, search, look inside, query, restore, keep small and quick."
+)
 
 NameArgument = Annotated[str, typer.Argument(help="Full name, for example silver.klines.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
