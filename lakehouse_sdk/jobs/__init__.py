@@ -22,6 +22,7 @@ from lakehouse_sdk.jobs.copy import plan_copies
 from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
 from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
+from lakehouse_sdk.jobs.load import load_series
 from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
 from lakehouse_sdk.jobs.replay import ReplayedArchive, ReplayReport, replay_archives
@@ -56,6 +57,7 @@ __all__ = [
     "discover_archives",
     "list_contents",
     "list_instruments",
+    "load_series",
     "measure_coverage",
     "measure_usage",
     "narrow_to_news",

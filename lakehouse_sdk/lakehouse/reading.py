@@ -68,7 +68,7 @@ class ReadingCalls:
             TransferError: A fetch could not copy an archive; the same call goes on where it was.
             ConfigurationError, ConnectError, AccessError, TableError: As `collect` and `build`.
         """
-        from lakehouse_sdk.jobs.load import load_series  # noqa: PLC0415 (the stages load when they are used)
+        from lakehouse_sdk.jobs import load_series  # noqa: PLC0415 (the stages load when they are used)
 
         return load_series(
             data_type,
