@@ -22,6 +22,7 @@ _PROJECTIONS: Mapping[str, Callable[[S3Profile], Mapping[str, Any]]] = {
     "s3fs": S3Profile.to_fsspec,
 }
 _WITH_LAKEHOUSE_ADDRESSES = ("dask", "fsspec")
+_SPARK = "spark"
 
 
 class StorageOptions(dict[str, Any]):
@@ -33,7 +34,7 @@ class StorageOptions(dict[str, Any]):
     def __init__(self, options: Mapping[str, Any], profile: S3Profile) -> None:
         super().__init__(options)
         secrets = [value.get_secret_value() for value in vars(profile).values() if isinstance(value, SecretStr)]
-        self._masked = frozenset(name for name, value in options.items() if value in secrets)
+        self._masked = frozenset(name for name, value in options.items() if value in secrets or name.endswith("password"))
 
     def __repr__(self) -> str:
         return repr({name: MASK if name in self._masked else value for name, value in self.items()})
@@ -54,6 +55,7 @@ def storage_options(settings: Settings, client: str, *, profile: str = "") -> St
     | `pyarrow` | `pyarrow.fs.S3FileSystem(**…)` |
     | `pyiceberg` | properties of a catalogue or FileIO |
     | `obstore` | `obstore.store.S3Store(bucket, config=…)` |
+    | `spark` | properties of an Iceberg catalogue, `spark.conf.set("spark.sql.catalog.lakehouse.<name>", …)`: all tables |
     | `duckdb` | fields of `CREATE SECRET (TYPE s3, …)`, for its httpfs extension |
 
     Args:
@@ -68,7 +70,11 @@ def storage_options(settings: Settings, client: str, *, profile: str = "") -> St
     server = settings.profile(profile)
     if client in _WITH_LAKEHOUSE_ADDRESSES:
         return StorageOptions({"settings": settings, **({"profile": profile} if profile else {})}, server)
+    if client == _SPARK:
+        from lakehouse_sdk.config.spark import to_spark  # noqa: PLC0415 (loads SQLAlchemy)
+
+        return StorageOptions(to_spark(settings, server), server)
     if client not in _PROJECTIONS:
-        known = ", ".join(sorted({*_PROJECTIONS, *_WITH_LAKEHOUSE_ADDRESSES}))
+        known = ", ".join(sorted({*_PROJECTIONS, *_WITH_LAKEHOUSE_ADDRESSES, _SPARK}))
         raise UsageError(f"There are no storage options for {client!r}.", hint=f"Known clients: {known}.")
     return StorageOptions(_PROJECTIONS[client](server), server)

@@ -23,6 +23,7 @@ from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
 from lakehouse_sdk.jobs.ingest import IngestedFile, IngestReport, ingest_files
 from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
+from lakehouse_sdk.jobs.load import load_series
 from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
 from lakehouse_sdk.jobs.replay import ReplayedArchive, ReplayReport, replay_archives
@@ -60,6 +61,7 @@ __all__ = [
     "ingest_files",
     "list_contents",
     "list_instruments",
+    "load_series",
     "measure_coverage",
     "measure_usage",
     "narrow_to_news",

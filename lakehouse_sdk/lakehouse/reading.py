@@ -68,7 +68,7 @@ class ReadingCalls:
             TransferError: A fetch could not copy an archive; the same call goes on where it was.
             ConfigurationError, ConnectError, AccessError, TableError: As `collect` and `build`.
         """
-        from lakehouse_sdk.jobs.load import load_series  # noqa: PLC0415 (the stages load when they are used)
+        from lakehouse_sdk.jobs import load_series  # noqa: PLC0415 (the stages load when they are used)
 
         return load_series(
             data_type,
@@ -85,7 +85,7 @@ class ReadingCalls:
             observer=self._observer,
         )
 
-    def query(self, sql: str, *, as_of: QueryAsOf | None = None) -> QueryResult:
+    def query(self, sql: str, *, as_of: QueryAsOf | None = None, exact: bool = False) -> QueryResult:
         """The rows of one SELECT over any tables, by DuckDB: `.to_pandas()`, `.to_polars()`, `.to_arrow()`, `.fetchall()`.
 
         Nothing is read before that. Then columns, filters and files are chosen by the query, in bounded memory as far as the
@@ -94,10 +94,11 @@ class ReadingCalls:
         Args:
             sql: One SELECT of DuckDB's SQL; tables are named in full, as `silver.klines`.
             as_of: Every table as it was at an aware datetime or tag; or states by table: `{"silver.klines": "study-1"}`.
+            exact: True for the decimals of exact tables as they are stored; otherwise they are DOUBLE.
 
         Raises:
             UsageError: Not a single SELECT, a syntax error, an unknown table or column, or something that SQL may not do here.
             NotFoundError: A table has no such tag, or had no snapshot at that time.
             ConfigurationError: The extra `tables` is not installed.
         """
-        return self.catalog.query(sql, as_of)
+        return self.catalog.query(sql, as_of, exact=exact)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.declared import check_file as check_file
     from lakehouse_sdk.tables.declared.read import find_content as find_content
     from lakehouse_sdk.tables.declared.read import make_file as make_file
+    from lakehouse_sdk.tables.describe import TableDescription as TableDescription
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.parse import parse_archive as parse_archive
     from lakehouse_sdk.tables.quality import QualityReport as QualityReport
     from lakehouse_sdk.tables.quality import read_quality as read_quality
+    from lakehouse_sdk.tables.query import QueryResult as QueryResult
     from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
     from lakehouse_sdk.tables.reconcile import give_way as give_way
     from lakehouse_sdk.tables.replay import QuarantinedArchive as QuarantinedArchive
@@ -40,9 +42,12 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.replay import holds as holds
     from lakehouse_sdk.tables.report import CommitReport as CommitReport
     from lakehouse_sdk.tables.report import TableCommit as TableCommit
+    from lakehouse_sdk.tables.restore import RestoreReport as RestoreReport
     from lakehouse_sdk.tables.rules import describe_rule as describe_rule
     from lakehouse_sdk.tables.scan import ScanPlan as ScanPlan
     from lakehouse_sdk.tables.scan import TableScan as TableScan
+    from lakehouse_sdk.tables.search import SearchResult as SearchResult
+    from lakehouse_sdk.tables.series import SeriesInfo as SeriesInfo
     from lakehouse_sdk.tables.source import SourceFile as SourceFile
     from lakehouse_sdk.tables.table import Table as Table
     from lakehouse_sdk.tables.validation import CheckedBatch as CheckedBatch
@@ -60,12 +65,17 @@ _HOMES = {
     "ParsedArchive": "parse",
     "QualityReport": "quality",
     "QuarantinedArchive": "replay",
+    "QueryResult": "query",
     "Reconciliation": "reconcile",
+    "RestoreReport": "restore",
     "ScanPlan": "scan",
+    "SearchResult": "search",
+    "SeriesInfo": "series",
     "SourceFile": "source",
     "Table": "table",
     "TableCatalog": "catalog",
     "TableCommit": "report",
+    "TableDescription": "describe",
     "TableScan": "scan",
     "TableSchema": "declared",
     "check_file": "declared",
@@ -96,12 +106,17 @@ __all__ = [
     "ParsedArchive",
     "QualityReport",
     "QuarantinedArchive",
+    "QueryResult",
     "Reconciliation",
+    "RestoreReport",
     "ScanPlan",
+    "SearchResult",
+    "SeriesInfo",
     "SourceFile",
     "Table",
     "TableCatalog",
     "TableCommit",
+    "TableDescription",
     "TableScan",
     "TableSchema",
     "check_file",

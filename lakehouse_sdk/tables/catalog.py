@@ -168,12 +168,12 @@ class TableCatalog:
         with storage_errors(self._catalog.properties):
             return search_catalog(self._catalog, self.list_tables(), text, limit)
 
-    def query(self, sql: str, as_of: QueryAsOf | None = None) -> QueryResult:
+    def query(self, sql: str, as_of: QueryAsOf | None = None, *, exact: bool = False) -> QueryResult:
         """One SELECT over tables named in full; see `Lakehouse.query`."""
         with tables_extra():
             from lakehouse_sdk.tables.query import run_query  # noqa: PLC0415 (loads DuckDB)
 
-        return run_query(sql, self.table, self.list_tables, as_of)
+        return run_query(sql, self.table, self.list_tables, as_of, exact=exact)
 
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
+import pyarrow as pa
 
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.errors import LakehouseError, StorageError, UsageError
@@ -23,7 +24,6 @@ from lakehouse_sdk.tables.refusals import storage_errors
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
-    import pyarrow as pa
 
     from lakehouse_sdk.tables.table import AsOf, Table
 
@@ -117,7 +117,12 @@ def exact_cell(value: object) -> object:
 
 
 def run_query(
-    sql: str, load: Callable[[str], Table], list_tables: Callable[[], list[str]], as_of: QueryAsOf | None
+    sql: str,
+    load: Callable[[str], Table],
+    list_tables: Callable[[], list[str]],
+    as_of: QueryAsOf | None,
+    *,
+    exact: bool,
 ) -> QueryResult:
     """The result of one SELECT over tables named in full, as `silver.klines`.
 
@@ -126,6 +131,7 @@ def run_query(
         load: Gives a table by its full name.
         list_tables: Names of all tables, for who misspelt one.
         as_of: States to read.
+        exact: True for decimals of exact tables as they are stored; otherwise they are DOUBLE, as in every other table.
 
     Raises:
         UsageError: Not a single SELECT, a syntax or type error, an unknown table or column.
@@ -151,10 +157,12 @@ def run_query(
         states[name] = scan.snapshot_id
         properties = scan.storage
         schema, _, table = name.rpartition(".")
-        connection.register(f"_table_{number}", scan.to_dataset())
+        rows = scan.to_dataset()
+        connection.register(f"_table_{number}", rows)
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quote(schema)}")
         view = f"{_quote(schema)}.{_quote(table)}"
-        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM _table_{number}")  # noqa: S608 (a quoted name of the catalogue)
+        columns = ", ".join(_select(field, exact=exact) for field in rows.schema)
+        connection.execute(f"CREATE VIEW {view} AS SELECT {columns} FROM _table_{number}")  # noqa: S608 (quoted names)
     connection.execute("SET lock_configuration = true")
     return QueryResult(sql, states, connection, properties)
 
@@ -193,6 +201,11 @@ def _refuse_table(name: str, known: list[str]) -> UsageError:
     guess = f"Did you mean {' or '.join(close)}? " if close else ""
     shown = f"There are: {', '.join(known)}." if known else "There is no table yet; collect archives and build first."
     return UsageError(f"There is no table {name!r}.", hint=f"{guess}{shown}")
+
+
+def _select(field: pa.Field, *, exact: bool) -> str:
+    name = _quote(field.name)
+    return f"CAST({name} AS DOUBLE) AS {name}" if pa.types.is_decimal(field.type) and not exact else name
 
 
 def _quote(name: str) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from table_archives import DAY, agg_trade, check_agg_trades, check_klines, kline
+from table_archives import DAY, agg_trade, agg_trades_archive, check_agg_trades, check_klines, kline
 
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import NotFoundError, StorageError, UsageError
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables import TableCatalog
+from lakehouse_sdk.tables import TableCatalog, parse_archive, validate
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 DAYS = (DAY, DAY + timedelta(days=31))
@@ -176,3 +177,14 @@ def test_sql_sees_no_file_no_network_and_no_variable(lake: Lakehouse, tmp_path: 
         lake.query(sql.format(file=file, folder=tmp_path)).fetchall()
     assert "sesame" not in str(caught.value)
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret.csv"]
+
+
+def test_decimals_are_doubles_unless_asked_for(settings: Settings) -> None:
+    """As for every reader of an exact table."""
+    exact = settings.model_copy(update={"tables": settings.tables.model_copy(update={"exact": ("silver.agg_trades",)})})
+    lines = [agg_trade(0, price="0.1", quantity="0.3"), agg_trade(1, price="0.2", quantity="3")]
+    with Lakehouse(exact) as lake:
+        lake.catalog.commit([validate(parse_archive(*agg_trades_archive(lines), exact=True))])
+        query = "select sum(price * quantity) as value from silver.agg_trades"
+        assert lake.query(query).to_arrow()["value"].to_pylist() == pytest.approx([0.63])
+        assert lake.query(query, exact=True).fetchall() == [(Decimal("0.63"),)]

@@ -6,6 +6,7 @@ import copy
 import pickle
 import pprint
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -13,14 +14,17 @@ from rich.console import Console
 from lakehouse_sdk.config import S3Profile, Settings, StorageOptions, load_settings, storage_options
 from lakehouse_sdk.errors import ConfigurationError, UsageError
 
-CLIENTS = ["dask", "duckdb", "fsspec", "obstore", "pandas", "polars", "pyarrow", "pyiceberg", "s3fs"]
+CLIENTS = ["dask", "duckdb", "fsspec", "obstore", "pandas", "polars", "pyarrow", "pyiceberg", "s3fs", "spark"]
 SECRETS = ("the-key", "the-secret", "the-token")
+PASSWORD = "the-word"
 
 
 @pytest.fixture
 def settings() -> Settings:
     server = S3Profile(endpoint_url="http://h:1", access_key="the-key", secret_key="the-secret", session_token="the-token")
-    return load_settings(storage=server, profiles={"other": {**server.model_dump(), "endpoint_url": "http://other:2"}})
+    other = {**server.model_dump(), "endpoint_url": "http://other:2"}
+    catalog = {"uri": "postgresql+psycopg://someone:the-word@db:5433/lake"}
+    return load_settings(storage=server, profiles={"other": other}, catalog=catalog)
 
 
 def show_rich(options: StorageOptions) -> str:
@@ -33,7 +37,7 @@ def show_rich(options: StorageOptions) -> str:
 @pytest.mark.parametrize("show", [repr, str, pprint.pformat, show_rich, "{}".format], ids=lambda show: show.__name__)
 def test_what_is_shown_masks_every_secret(settings: Settings, client: str, show: object) -> None:
     shown = show(storage_options(settings, client))  # type: ignore[operator]
-    assert not [secret for secret in SECRETS if secret in shown]
+    assert not [secret for secret in (*SECRETS, PASSWORD) if secret in shown]
     assert "**********" in shown
     assert "h:1" in shown
 
@@ -66,3 +70,18 @@ def test_another_profile(settings: Settings) -> None:
 def test_an_unknown_client_lists_the_known_ones(settings: Settings) -> None:
     with pytest.raises(UsageError, match=f"'excel'.*{', '.join(CLIENTS)}"):
         storage_options(settings, "excel")
+
+
+def test_spark_gets_the_catalogue_too(settings: Settings, tmp_path: Path) -> None:
+    options = storage_options(settings, "spark")
+    assert options["uri"] == "jdbc:postgresql://db:5433/lake"
+    assert (options["jdbc.user"], options["jdbc.password"]) == ("someone", PASSWORD)
+    assert (options["warehouse"], options["s3.path-style-access"]) == ("s3://lakehouse/warehouse", "true")
+    local = load_settings(
+        storage={"endpoint_url": "http://h:1", "anonymous": True}, catalog={"uri": f"sqlite:///{tmp_path}/c.db"}
+    )
+    options = storage_options(local, "spark")
+    assert options["uri"] == f"jdbc:sqlite:{tmp_path}/c.db"
+    assert not [name for name in options if "key" in name or name.startswith("jdbc.user")]
+    with pytest.raises(ConfigurationError, match="No catalogue is set"):
+        storage_options(load_settings(storage=local.storage), "spark")
