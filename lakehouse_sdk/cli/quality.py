@@ -1,7 +1,8 @@
-"""`lakehouse tables quality`: how good what was built is."""
+"""`lakehouse tables quality` and `replay`: how good what was built is, and judging it again."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,10 @@ import typer
 
 from lakehouse_sdk.cli.options import parse_time
 from lakehouse_sdk.cli.output import print_json, print_table
+from lakehouse_sdk.cli.progress import progress
 from lakehouse_sdk.cli.tables import group
 from lakehouse_sdk.display import format_count, format_share
+from lakehouse_sdk.events import ignore_events
 from lakehouse_sdk.lakehouse import connect
 
 _SHOWN_SERIES = 20
@@ -92,3 +95,38 @@ def quality(
         print(report.summary)
     if min_score is not None:
         report.raise_for_score(min_score)
+
+
+@group.command()
+def replay(
+    source: Annotated[str | None, typer.Option(help="Publisher. Default: all.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only archives with a row that was rejected for this rule.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="Only this archive; repeat. Default: all in quarantine.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, its kind in `type`.")] = False,
+) -> None:
+    """Judge archives with rows in quarantine again, by today's rules and thresholds; safe to repeat.
+
+    Exit code 1 where an archive could not be judged again.
+
+    Examples:
+      1. After a rule was corrected:
+         lakehouse tables replay --rule mine-wide-bar
+      2. After a threshold of flags was changed, for one archive:
+         lakehouse tables replay --key data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-01.zip
+    """
+    lake = connect(observer=ignore_events if as_json else progress())
+    report = lake.replay(source, rule=rule, keys=key or None)
+    for archive in report.archives:
+        if as_json:
+            print_json({"type": "archive", **asdict(archive)})
+        elif archive.outcome != "unchanged":
+            rows = f"{format_count(archive.quarantined_before)} → {format_count(archive.quarantined_after)} in quarantine"
+            print(f"{archive.outcome} {archive.key}: {archive.reason or rows}")
+    if as_json:
+        print_json({"type": "summary", "rows_written": report.commit.rows_written, "seconds": report.seconds})
+    else:
+        print(report.summary)
+    if report.with_outcome("skipped"):
+        raise typer.Exit(1)

@@ -6,7 +6,8 @@ not: Prefect, printing, a second way to do what a stage does. Read `collect` fir
 Every function takes plain values and `Settings`, reports through an observer and returns a frozen report.
 """
 
-from lakehouse_sdk.jobs.build import BuildReport, BuiltFile, RowCounts, build_tables, check_archive
+from lakehouse_sdk.jobs.build import BuildReport, BuiltFile, RowCounts, build_tables
+from lakehouse_sdk.jobs.check import check_archive
 from lakehouse_sdk.jobs.collect import CopiedArchives, collect, copy_archives, verify_archives
 from lakehouse_sdk.jobs.collection import (
     ArchiveState,
@@ -20,9 +21,11 @@ from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents,
 from lakehouse_sdk.jobs.copy import plan_copies
 from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
+from lakehouse_sdk.jobs.ingest import IngestedFile, IngestReport, ingest_files
 from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
 from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
+from lakehouse_sdk.jobs.replay import ReplayedArchive, ReplayReport, replay_archives
 from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
 
 __all__ = [
@@ -37,10 +40,14 @@ __all__ = [
     "Coverage",
     "Discovery",
     "FolderUsage",
+    "IngestReport",
+    "IngestedFile",
     "Instruments",
     "PlannedArchive",
     "Removal",
     "RemoveReport",
+    "ReplayReport",
+    "ReplayedArchive",
     "RowCounts",
     "SyncOptions",
     "Task",
@@ -50,6 +57,7 @@ __all__ = [
     "collect",
     "copy_archives",
     "discover_archives",
+    "ingest_files",
     "list_contents",
     "list_instruments",
     "measure_coverage",
@@ -60,6 +68,7 @@ __all__ = [
     "plan_removal",
     "plan_repair",
     "remove",
+    "replay_archives",
     "replicate_bronze",
     "start_sync",
     "sync",

@@ -6,7 +6,6 @@ same archives again changes no table. Memory is bounded by a few archives at a t
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -14,21 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_sdk.archives import ArchiveObject
-from lakehouse_sdk.archives.instruments import read_symbol
-from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEntry, LedgerEvent, LedgerState
+from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
-from lakehouse_sdk.config import QualitySettings, Settings
+from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
-from lakehouse_sdk.jobs.bronze import bronze_key
-from lakehouse_sdk.jobs.collection import ArchiveState, CollectedArchive, CollectReport
+from lakehouse_sdk.jobs.check import ArchiveChecker
+from lakehouse_sdk.jobs.collection import CollectedArchive, CollectReport
 from lakehouse_sdk.jobs.overlaps import Overlaps
 from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables import CheckedBatch, CommitReport, GateResult, Reconciliation, SourceFile, TableCatalog
+    from lakehouse_sdk.tables import CheckedBatch, CommitReport, GateResult, Reconciliation, TableCatalog
 
 _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
@@ -212,7 +209,8 @@ def build_archives(
         S3Client(settings.storage, max_connections=_READERS) as client,
         ThreadPoolExecutor(_READERS, "build") as pool,
     ):
-        builder = _Builder(source, settings, ledger, catalog, client, pool, branch, observer)
+        checker = ArchiveChecker(source, settings, client, catalog)
+        builder = _Builder(source, ledger, catalog, checker, pool, branch, observer)
         report = builder.build(sorted(items, key=_build_order), started=started)
         if terms_url:
             catalog.note_terms({file.table for file in report.files if file.rows.accepted}, source, terms_url)
@@ -227,19 +225,17 @@ class _Builder:
     def __init__(
         self,
         source: str,
-        settings: Settings,
         ledger: Ledger,
         catalog: TableCatalog,
-        client: S3Client,
+        checker: ArchiveChecker,
         pool: ThreadPoolExecutor,
         branch: str,
         observer: Observer,
     ) -> None:
         self._source = source
-        self._settings = settings
         self._ledger = ledger
         self._catalog = catalog
-        self._client = client
+        self._checker = checker
         self._pool = pool
         self._branch = branch
         self._observer = observer
@@ -252,7 +248,7 @@ class _Builder:
         overlaps = Overlaps(self._ledger, (item.archive for item in items))
         months = [item for item in items if overlaps.find_days(item.archive)]
         held = {item.archive.key for item in months}
-        commit = self._commit([item for item in items if item.archive.key not in held], self._check, overlaps)
+        commit = self._commit([item for item in items if item.archive.key not in held], self._checker.check, overlaps)
         if months:  # by now the ledger knows which of the days could not be read
             again = Overlaps(self._ledger, (item.archive for item in months))
             commit += self._commit(months, self._check_month, again)
@@ -283,32 +279,11 @@ class _Builder:
         self._ledger.record(self._source, _changes(self._files[before:], state))
         return commit
 
-    def _check(self, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
-        """One archive; a day takes the place of what a month says of it."""
-        batch = self._read(item)
-        month = overlaps.find_month(item.archive)
-        if month is None or batch.defect is not None:
-            return batch
-        return replace(batch, withdraws=((month.key, batch.file.period_start, batch.file.period_end),))
-
     def _check_month(self, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
-        """One monthly archive without the rows of days that have an archive of their own."""
-        from lakehouse_sdk.tables import give_way  # noqa: PLC0415 (loads polars)
-
-        month = self._read(item)
-        entries = overlaps.find_days(item.archive)
-        held = [CollectedArchive(to_archive(entry), ArchiveState.PRESENT, entry.sha256) for entry in entries if entry.in_bronze]
-        readable = [day for day in map(self._read, held) if day.defect is None]
-        dropped = [(entry.period_start, entry.period_end) for entry in entries if not entry.in_bronze]
-        if month.defect is not None or not (readable or dropped):
-            return month
-        month, found = give_way(month, readable, dropped)
-        self._reconciled.append(found)
+        month, found = self._checker.check_month(item, overlaps)
+        if found is not None:
+            self._reconciled.append(found)
         return month
-
-    def _read(self, item: CollectedArchive) -> CheckedBatch:
-        key = bronze_key(self._settings, self._source, item.archive.key)
-        return check_archive(self._client.get_bytes(self._settings.lake.bucket, key), item, self._settings.quality)
 
     def _note(self, batch: CheckedBatch) -> CheckedBatch:
         """Pass a batch on to the commit while noting what its archive holds."""
@@ -359,47 +334,6 @@ def _changes(files: list[BuiltFile], state: LedgerState) -> list[LedgerChange]:
         else LedgerChange(file.key, state, sha256=file.sha256)
         for file in files
     ]
-
-
-def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings) -> CheckedBatch:
-    """Parse and validate the bytes of one archive; pure, so that threads and processes can run it.
-
-    Args:
-        data: The archive.
-        item: What it is.
-        limits: Thresholds of the rules.
-
-    Raises:
-        IntegrityError: The bytes do not have the SHA-256 that the source published.
-    """
-    from lakehouse_sdk.tables import parse_archive, validate  # noqa: PLC0415 (loads polars and Arrow)
-
-    file = to_source_file(item.archive, item.sha256 or hashlib.sha256(data).hexdigest())
-    return validate(parse_archive(data, file), limits)
-
-
-def to_source_file(archive: ArchiveObject, sha256: str) -> SourceFile:
-    """The archive as the tables name it."""
-    from lakehouse_sdk.tables import SourceFile  # noqa: PLC0415 (loads polars and Arrow)
-
-    return SourceFile(
-        archive.source,
-        archive.market,
-        archive.data_type,
-        archive.symbol,
-        archive.interval,
-        archive.period_start,
-        archive.period_end,
-        archive.key,
-        sha256,
-        read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
-    )
-
-
-def to_archive(entry: LedgerEntry) -> ArchiveObject:
-    """An archive of bronze as the ledger knows it."""
-    names = {field.name for field in fields(ArchiveObject)} & {field.name for field in fields(LedgerEntry)}
-    return ArchiveObject(**{name: getattr(entry, name) for name in names}, checksum_key=None)
 
 
 def _has_format(item: CollectedArchive) -> bool:

@@ -18,7 +18,8 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.events import Observer, StageFinished, StageStarted, ignore_events
-from lakehouse_sdk.jobs.build import BuildReport, build_archives, build_tables, publish_ledger, to_archive
+from lakehouse_sdk.jobs.build import BuildReport, build_archives, build_tables, publish_ledger
+from lakehouse_sdk.jobs.check import to_archive
 from lakehouse_sdk.jobs.collection import ArchiveState, CollectedArchive, CollectReport
 
 if TYPE_CHECKING:

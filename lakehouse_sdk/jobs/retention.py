@@ -16,7 +16,8 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_bytes, format_count, html_card
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.bronze import bronze_key, find_in_bronze
-from lakehouse_sdk.jobs.build import publish_ledger, to_archive, to_source_file
+from lakehouse_sdk.jobs.build import publish_ledger
+from lakehouse_sdk.jobs.check import to_archive, to_source_file
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:

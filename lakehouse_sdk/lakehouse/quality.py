@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
+    from lakehouse_sdk.jobs import ReplayReport
     from lakehouse_sdk.tables import QualityReport, TableCatalog
 
 
@@ -56,3 +57,25 @@ class QualityCalls:
         return read_quality(
             self.catalog, source=source, market=market, data_types=data_types, symbols=symbols, start=start, end=end
         )
+
+    def replay(
+        self, source: str | None = None, *, rule: str | None = None, keys: Collection[str] | None = None
+    ) -> ReplayReport:
+        """Judge archives with rows in quarantine again, by today's rules and thresholds, from the bytes in bronze. Idempotent.
+
+        For after a fix: rows that pass now enter the table and leave the quarantine, and the books change with them; each
+        archive whose outcome changed is put in place anew, the others are not touched. Two replays at once double nothing; one
+        that was killed is completed by the same call.
+
+        Args:
+            source: Publisher; None for all.
+            rule: Only archives with a row that was rejected for this rule.
+            keys: Only these archives; without `rule` also those without a row in quarantine, when a flag's threshold changed.
+
+        Raises:
+            ConfigurationError: No catalogue is set.
+            TableError: A commit lost its race too often.
+        """
+        from lakehouse_sdk.jobs import replay_archives  # noqa: PLC0415
+
+        return replay_archives(settings=self.settings, source=source, rule=rule, keys=keys, observer=self._observer)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.catalog import TableCatalog as TableCatalog
     from lakehouse_sdk.tables.catalog import open_catalog as open_catalog
     from lakehouse_sdk.tables.container import ArchiveDefect as ArchiveDefect
+    from lakehouse_sdk.tables.declared import TableSchema as TableSchema
+    from lakehouse_sdk.tables.declared import check_file as check_file
+    from lakehouse_sdk.tables.declared.read import find_content as find_content
+    from lakehouse_sdk.tables.declared.read import make_file as make_file
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.quality import read_quality as read_quality
     from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
     from lakehouse_sdk.tables.reconcile import give_way as give_way
+    from lakehouse_sdk.tables.replay import QuarantinedArchive as QuarantinedArchive
+    from lakehouse_sdk.tables.replay import find_replayable as find_replayable
+    from lakehouse_sdk.tables.replay import holds as holds
     from lakehouse_sdk.tables.report import CommitReport as CommitReport
     from lakehouse_sdk.tables.report import TableCommit as TableCommit
     from lakehouse_sdk.tables.rules import describe_rule as describe_rule
@@ -52,6 +59,7 @@ _HOMES = {
     "GoldView": "gold",
     "ParsedArchive": "parse",
     "QualityReport": "quality",
+    "QuarantinedArchive": "replay",
     "Reconciliation": "reconcile",
     "ScanPlan": "scan",
     "SourceFile": "source",
@@ -59,10 +67,16 @@ _HOMES = {
     "TableCatalog": "catalog",
     "TableCommit": "report",
     "TableScan": "scan",
+    "TableSchema": "declared",
+    "check_file": "declared",
     "describe_rule": "rules",
+    "find_content": "declared.read",
     "find_format": "formats",
+    "find_replayable": "replay",
     "get_format": "formats",
     "give_way": "reconcile",
+    "holds": "replay",
+    "make_file": "declared.read",
     "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
@@ -81,6 +95,7 @@ __all__ = [
     "GoldView",
     "ParsedArchive",
     "QualityReport",
+    "QuarantinedArchive",
     "Reconciliation",
     "ScanPlan",
     "SourceFile",
@@ -88,10 +103,16 @@ __all__ = [
     "TableCatalog",
     "TableCommit",
     "TableScan",
+    "TableSchema",
+    "check_file",
     "describe_rule",
+    "find_content",
     "find_format",
+    "find_replayable",
     "get_format",
     "give_way",
+    "holds",
+    "make_file",
     "open_bars",
     "open_catalog",
     "parse_archive",

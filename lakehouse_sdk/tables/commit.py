@@ -7,6 +7,8 @@ snapshot properties is lost when snapshots expire; a replacement filter on the k
 2. Rows of missing archives are written to Parquet files, a bounded number of rows at a time, while the caller still parses.
 3. One commit appends all files and deletes the rows of older revisions, by key *and* time range.
 4. A lost race means: reload, look again, drop what is there by now, commit again. An unknown outcome is treated the same way.
+5. An archive that is to be put in place anew (same bytes, other outcome) deletes its own rows in the commit that appends them:
+   however many do it at once, the last one's rows are there, once. It gives way to another revision.
 
 Tables are committed in a fixed order, `silver.quality` last: an archive that it lists is complete.
 """
@@ -20,13 +22,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import takewhile
 
 import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
-from pyiceberg.transforms import IdentityTransform
+from pyiceberg.transforms import DayTransform, IdentityTransform
 from sqlalchemy.exc import OperationalError
 
 from lakehouse_sdk.errors import TableError
@@ -79,11 +82,13 @@ class PendingTable:
         self._written: list[WrittenFile] = []
         self._outcome_unknown = False
         self._withdrawals: list[Withdrawal] = []
+        self._anew: set[str] = set()
 
-    def add(self, rows: Rows, withdraws: Iterable[Withdrawal] = ()) -> None:
+    def add(self, rows: Rows, withdraws: Iterable[Withdrawal] = (), *, anew: bool = False) -> None:
         """Take the rows of one archive, which may be none; they replace those of any other revision of it.
 
-        With `withdraws` they also take the place of rows of other archives, in the same commit.
+        With `withdraws` they also take the place of rows of other archives, in the same commit. With `anew` they replace those
+        of the very same bytes instead, and are dropped where the table has another revision.
         """
         key = rows.file.key
         claimed = self._claims.get(key)
@@ -93,10 +98,12 @@ class PendingTable:
             raise TableError(f"Two revisions of {key} are in one commit.", hint="Commit the newer one only.")
         self._claims[key] = rows.file
         self._withdrawals += withdraws
+        if anew:
+            self._anew.add(key)
         self._buffer.append(rows)
         self._buffered_rows += rows.table.num_rows
         if self._buffered_rows >= GROUP_ROWS:
-            self._flush()
+            self._flush(self._take_whole_partitions())
 
     def commit(self) -> TableCommit:
         """Make everything visible in one commit; an archive that is already there is left alone.
@@ -104,7 +111,7 @@ class PendingTable:
         Raises:
             TableError: `MAX_ATTEMPTS` races were lost; nothing was committed.
         """
-        self._flush()
+        self._flush(self._take())
         attempt = 1
         while True:
             try:
@@ -126,15 +133,37 @@ class PendingTable:
             remove_files(self._table, self._written)
         self._written.clear()
 
-    def _flush(self) -> None:
-        """Write buffered rows of archives that the table does not have."""
-        batches, self._buffer, self._buffered_rows = self._buffer, [], 0
+    def _take_whole_partitions(self) -> list[Rows]:
+        """What is buffered but for the partition that is being filled, of which the rest may come; not where that is the most.
+
+        One file for each partition is then the rule, where archives come in `SourceFile.build_order`.
+        """
+        filling = self._partition_of(self._buffer[-1].file)
+        last = list(takewhile(lambda rows: self._partition_of(rows.file) == filling, reversed(self._buffer)))
+        held_rows = sum(rows.table.num_rows for rows in last)
+        return self._take(len(last)) if held_rows < self._buffered_rows / 2 else self._take()
+
+    def _take(self, but: int = 0) -> list[Rows]:
+        """Everything that is buffered but for the last few."""
+        count = len(self._buffer) - but
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        self._buffered_rows = sum(rows.table.num_rows for rows in self._buffer)
+        return taken
+
+    def _partition_of(self, file: SourceFile) -> tuple[object, ...]:
+        """The partition of an archive's first row."""
+        by_day = any(isinstance(field.transform, DayTransform) for field in self._table.spec().fields)
+        start = file.period_start
+        return file.source, file.market, file.interval, start.year, start.month, start.day if by_day else 1
+
+    def _flush(self, batches: list[Rows]) -> None:
+        """Write rows of archives that the table does not have."""
         self._note_present([batch.file for batch in batches])
         missing = [batch for batch in batches if batch.table.num_rows and not self._has(batch.file)]
         self._written += write_data_files(self._table, missing, self._ingested_at)
 
     def _has(self, file: SourceFile) -> bool:
-        return file.sha256 in self._present[file.key]
+        return file.sha256 in self._present[file.key] and file.key not in self._anew
 
     def _note_present(self, files: list[SourceFile]) -> None:
         for key, sha256 in find_present(self._table, self._layout, files, self._branch):
@@ -145,9 +174,31 @@ class PendingTable:
         self._table = self._load()
         self._present.clear()
         self._note_present(list(self._claims.values()))
+        if self._outcome_unknown and self._landed():
+            self._written.clear()
+            self._anew.clear()
+            return
+        self._drop(lambda source: source[0] not in self._anew and source[1] in self._present[source[0]])
+
+    def _landed(self) -> bool:
+        """True where the commit whose outcome was unknown stands: the table has files of ours."""
+        ours = {written.path for written in self._written}
+        scopes = _scopes(self._table, self._layout, self._claims.values())
+        return any(task.file.file_path in ours for task in self._table.scan(any_of(scopes)).plan_files())
+
+    def _give_way(self) -> None:
+        """Drop archives that were to be put in place anew, and of which someone has committed another revision."""
+        lost = {key for key in self._anew if self._present[key] - {self._claims[key].sha256}}
+        if lost:
+            self._anew -= lost
+            self._claims = {key: file for key, file in self._claims.items() if key not in lost}
+            self._drop(lambda source: source[0] in lost)
+
+    def _drop(self, is_dropped: Callable[[SourceId], bool]) -> None:
+        """Take the rows of these archives out of the written files."""
         kept: list[WrittenFile] = []
         for written in self._written:
-            present = {source for source in written.sources if source[1] in self._present[source[0]]}
+            present = {source for source in written.sources if is_dropped(source)}
             if not present:
                 kept.append(written)
                 continue
@@ -159,13 +210,16 @@ class PendingTable:
         self._written = kept
 
     def _attempt(self, attempt: int) -> TableCommit:
+        self._give_way()
+        again = [self._claims[key] for key in sorted(self._anew) if self._claims[key].sha256 in self._present[key]]
         stale = [file for file in self._claims.values() if self._present[file.key] - {file.sha256}]
         withdrawn = [withdrawal for withdrawal in self._withdrawals if self._present[withdrawal[0]]]
         rows = sum(written.row_count for written in self._written)
-        if not stale and not self._written:  # then what is withdrawn was so when these rows came
+        if not stale and not again and not self._written:  # then what is withdrawn was so when these rows came
             return TableCommit(self._layout.name, self._snapshot_id(), 0, 0, 0, attempt)
         transaction = self._table.transaction()
         gone = [_older_revision(file, self._layout) for file in stale]
+        gone += [_same_revision(file, self._layout) for file in again]
         gone += [_withdrawn_rows(withdrawal, self._layout) for withdrawal in withdrawn]
         if gone:
             with warnings.catch_warnings():  # rows of an archive are there, but perhaps none of this time any more
@@ -183,7 +237,7 @@ class PendingTable:
             self._outcome_unknown = True
             raise
         files, self._written = len(self._written), []
-        return TableCommit(self._layout.name, self._snapshot_id(), rows, files, len(stale), attempt)
+        return TableCommit(self._layout.name, self._snapshot_id(), rows, files, len(stale) + len(again), attempt)
 
     def _snapshot_id(self) -> int | None:
         snapshot = self._table.metadata.snapshot_by_name(self._branch)
@@ -230,6 +284,17 @@ def _scopes(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> l
 def _withdrawn_rows(withdrawal: Withdrawal, layout: TableLayout) -> BooleanExpression:
     key, start, end = withdrawal
     return all_of([equals(SOURCE_KEY, key), within(layout.row_time, start, end)])
+
+
+def _same_revision(file: SourceFile, layout: TableLayout) -> BooleanExpression:
+    """Rows of this archive that came from the same bytes."""
+    return all_of(
+        [
+            equals(SOURCE_KEY, file.key),
+            equals(SOURCE_SHA256, file.sha256),
+            within(layout.row_time, file.period_start, file.period_end),
+        ]
+    )
 
 
 def _older_revision(file: SourceFile, layout: TableLayout) -> BooleanExpression:

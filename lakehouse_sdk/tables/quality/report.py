@@ -187,8 +187,9 @@ class QualityReport:
 
 def name_series(row: dict[str, Any]) -> str:
     """The series of a row as a person says it: `BTCUSDT klines 1m (binance um)`."""
-    parts = (row["symbol"], row["data_type"], row["interval"])
-    return f"{' '.join(part for part in parts if part)} ({row['source']} {row['market']})"
+    named = " ".join(part for part in (row["symbol"], row["data_type"], row["interval"]) if part)
+    place = f"{row['source']} {row['market']}".strip()
+    return f"{named} ({place})"
 
 
 def format_score(score: float | None) -> str:

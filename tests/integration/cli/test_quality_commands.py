@@ -60,3 +60,36 @@ def test_quality_as_json_and_its_exit_code(lakehouse: Callable[..., Any]) -> Non
     assert lakehouse("tables", "quality", "--min-score", "0.6", "--end", "2024-03-02").code == 0
     missing = lakehouse("tables", "quality", "--symbol", "NONE")
     assert (missing.code, "No archive was built" in missing.err) == (1, True)
+
+
+def test_ingest_reads_a_folder_by_a_schema_in_a_file(
+    lakehouse: Callable[..., Any], settings: Settings, environment: dict[str, str]
+) -> None:
+    environment["LAKEHOUSE_CATALOG__URI"] = str(settings.catalog.uri)
+    Path("inbox").mkdir()
+    Path("inbox/a.csv").write_text("at,signal\n2024-01-01 08:00:00,0.5\n2024-01-01 09:00:00,x\n", encoding="utf-8")
+    Path("schema.toml").write_text('time = "at"\nkey = ["at"]\n[columns]\nat = "time"\nsignal = "float"\n', encoding="utf-8")
+    done = lakehouse("tables", "ingest", "silver.mine", "inbox", "--schema", "schema.toml", "--json")
+    assert done.code == 0
+    assert [(v["type"], v.get("outcome"), v.get("rows_quarantined")) for v in done.values][0] == ("file", "ingested", 1)
+    assert done.summary["rows_written"] == 1
+    Path("inbox/b.csv").write_text("other\n", encoding="utf-8")
+    again = lakehouse("tables", "ingest", "silver.mine", "inbox")
+    assert (again.code, "unreadable b.csv: header-unknown: missing at, signal" in again.out) == (1, True)
+    Path("schema.json").write_text("{", encoding="utf-8")
+    broken = lakehouse("tables", "ingest", "silver.mine", "inbox", "--schema", "schema.json")
+    assert (broken.code, "schema.json cannot be read" in broken.err) == (2, True)
+
+
+@pytest.mark.usefixtures("built")
+def test_replay_says_what_could_not_be_judged_again(lakehouse: Callable[..., Any]) -> None:
+    """The archives of this lake were committed without a ledger."""
+    done = lakehouse("tables", "replay", "--json")
+    assert done.code == 1
+    (archive, summary) = done.values
+    assert (archive["type"], archive["outcome"], archive["quarantined_before"]) == ("archive", "skipped", 1)
+    assert "ledger does not know it" in archive["reason"]
+    assert summary["rows_written"] == 0
+    told = lakehouse("tables", "replay", "--rule", "column-count")
+    assert (told.code, "1 skipped; 1 → 1 rows in quarantine" in told.out) == (1, True)
+    assert lakehouse("tables", "replay", "--rule", "ohlc-order").code == 0

@@ -11,7 +11,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from table_archives import DAY, agg_trade, check_agg_trades, check_klines, kline, klines_archive
 
 from lakehouse_sdk.archives import ArchiveObject
-from lakehouse_sdk.config import load_settings
+from lakehouse_sdk.config import QualitySettings, load_settings
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.jobs import ArchiveState, CollectedArchive, check_archive
 from lakehouse_sdk.servers import MinioServer
@@ -51,7 +51,7 @@ def test_building_fills_the_canonical_name(catalog: TableCatalog) -> None:
         names = (file.source, file.market, file.data_type, file.symbol, file.interval)
         period = ("daily", file.period_start, file.period_end)
         archive = ArchiveObject(*names, *period, file.key, len(data), "etag", DAY, None)  # type: ignore[arg-type]
-        return check_archive(data, CollectedArchive(archive, ArchiveState.PRESENT, file.sha256))
+        return check_archive(data, CollectedArchive(archive, ArchiveState.PRESENT, file.sha256), QualitySettings())
 
     catalog.commit([built("BTCUSDT"), built("NONSENSE")])
     rows = catalog.table("silver.klines").scan(columns=["symbol", "instrument"]).to_polars().unique().sort("symbol").rows()
