@@ -42,7 +42,7 @@ def test_growth_is_that_of_the_last_month_and_old_bytes_do_not_count() -> None:
     report = _count(_info("bronze/a", 500 * GIB, 100), _info("bronze/b", 30 * GIB, 20)).report(10 * GIB, "server")
     assert (report.growth_bytes_per_day, report.window_days) == (GIB, 30)
     assert report.days_until_full == 10
-    assert report.summary == "530 GiB in the lake, 1.0 GiB more each day, 10.0 GiB free, full in about 10 days"
+    assert report.summary == "530.0 GiB in the lake, 1.0 GiB more each day, 10.0 GiB free, full in about 10 days"
     assert report.to_dict()["days_until_full"] == 10
     assert "Capacity" in report._repr_html_()
 
