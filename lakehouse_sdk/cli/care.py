@@ -21,7 +21,7 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, its
 
 def add_commands(group: typer.Typer) -> None:
     """Add the commands to the group of the tables."""
-    for command in (tag, untag, compact, expire, orphans, recover, publish, discard, retain):
+    for command in (tag, untag, compact, expire, orphans, recover, publish, discard, retain, capacity):
         group.command()(command)
 
 
@@ -194,6 +194,31 @@ def retain(
     else:
         print(f"{report.summary}.")
     _end(report.failed > 0)
+
+
+def capacity(
+    limit: Annotated[
+        str | None, typer.Option("--capacity", help="What the lake may take in all: 2TB. Default: the server is asked.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Show what the lake holds, how it grows, and when the server is full.
+
+    Examples:
+      1. The server tells what is free (MinIO does):
+         lakehouse tables capacity
+      2. A quota of your own:
+         lakehouse tables capacity --capacity 2TB
+    """
+    report = _connect(as_json).capacity(capacity_bytes=parse_size("--capacity", limit))
+    if as_json:
+        print_json({"type": "capacity", **report.to_dict()})
+        return
+    rows = [(zone.zone, f"{zone.objects:,}", zone.size_bytes, zone.growth_bytes_per_day) for zone in report.zones]
+    shown = [[*row[:2], format_bytes(row[2]), "unknown" if row[3] is None else format_bytes(round(row[3]))] for row in rows]
+    print_table(["zone", "objects", "size", "growth a day"], shown)
+    print_table(["table", "size"], [[name, format_bytes(size)] for name, size in report.tables.items()])
+    print(f"{report.summary}.")
 
 
 class _Report(Protocol):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
+    from lakehouse_sdk.jobs.capacity import CapacityReport
     from lakehouse_sdk.jobs.gate import PublishReport
     from lakehouse_sdk.jobs.retention import RetentionReport
     from lakehouse_sdk.tables.care.compaction import CompactionReport
@@ -149,6 +150,20 @@ class CareCalls:
         return retain_bronze(
             query, settings=self.settings, older_than=older_than, source=source, dry_run=dry_run, observer=self._observer
         )
+
+    def capacity(self, *, capacity_bytes: int | None = None) -> CapacityReport:
+        """What the lake holds by zone and table, how it grows, and when the server is full.
+
+        Args:
+            capacity_bytes: Bytes that the lake may take in all; default: the server is asked what is free, which MinIO tells.
+
+        Raises:
+            NotFoundError: The lake's bucket does not exist yet.
+            ConnectError, AccessError, StorageError: The lake cannot be listed.
+        """
+        from lakehouse_sdk.jobs.capacity import measure_capacity  # noqa: PLC0415
+
+        return measure_capacity(settings=self.settings, capacity_bytes=capacity_bytes, observer=self._observer)
 
     def publish(self, branch: str) -> PublishReport:
         """Bring a batch that a gate left on its branch to `main`; idempotent up to its end, after which the branch is gone.

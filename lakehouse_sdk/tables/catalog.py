@@ -13,14 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.refs import MAIN_BRANCH
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
-from lakehouse_sdk.config.database import parse_database_uri, refuse_database
+from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
@@ -33,6 +32,7 @@ from lakehouse_sdk.tables.care.branches import (
     read_archives,
 )
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
+from lakehouse_sdk.tables.connecting import connect_catalog
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
 from lakehouse_sdk.tables.declared.schema import TableSchema
@@ -61,36 +61,24 @@ def open_catalog(settings: Settings) -> TableCatalog:
 
     Raises:
         ConfigurationError: `catalog.uri` is not set or unusable, or the credentials of the storage are missing.
+        ConnectError, AccessError: A REST server does not answer, or refuses token or credential.
     """
-    uri = parse_database_uri(settings.catalog.uri)
     warehouse = f"s3://{settings.lake.bucket}/{settings.lake.warehouse_prefix.strip('/')}"
-    properties = {
-        "uri": uri.render_as_string(hide_password=False),
-        "warehouse": warehouse,
-        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
-        **settings.storage.to_pyiceberg(),
-    }
-    try:
-        try:
-            catalog = SqlCatalog(settings.catalog.name, **properties)
-        except (OperationalError, IntegrityError, ProgrammingError):  # another process may just have created the SQL tables
-            catalog = SqlCatalog(settings.catalog.name, **properties)
-    except (SQLAlchemyError, ImportError) as error:
-        raise refuse_database("The catalogue", uri, error) from error
+    catalog = connect_catalog(settings, warehouse)
     return TableCatalog(catalog, warehouse, settings)
 
 
 class TableCatalog:
     """The tables of one lakehouse; may be used from several threads, and by several processes at once.
 
-    Open it with `open_catalog`. It holds database connections until `close`, the end of a `with` block, or the end of its life.
+    Open it with `open_catalog`. It holds connections until `close`, the end of a `with` block, or the end of its life.
     """
 
-    def __init__(self, catalog: SqlCatalog, warehouse: str, settings: Settings) -> None:
+    def __init__(self, catalog: Catalog, warehouse: str, settings: Settings) -> None:
         self._catalog = catalog
         self._warehouse = warehouse
         self._settings = settings
-        self._finalizer = weakref.finalize(self, catalog.engine.dispose)
+        self._finalizer = weakref.finalize(self, catalog.close)
 
     def __enter__(self) -> Self:
         return self
@@ -99,15 +87,16 @@ class TableCatalog:
         self.close()
 
     def __repr__(self) -> str:
-        return f"TableCatalog({self._warehouse!r}, {make_url(self._catalog.properties['uri']).render_as_string()!r})"
+        return f"TableCatalog({self._warehouse!r}, {mask_password(self._catalog.properties['uri'])!r})"
 
     def close(self) -> None:
-        """Close the database connections; the catalogue opens new ones when it is used again."""
-        self._catalog.engine.dispose()
+        """Close the connections; the catalogue opens new ones when it is used again."""
+        self._catalog.close()
 
     def list_tables(self) -> list[str]:
         """Full names of all tables, sorted."""
-        names = (name for namespace in self._catalog.list_namespaces() for name in self._catalog.list_tables(namespace))
+        with self.storage_errors():
+            names = [name for namespace in self._catalog.list_namespaces() for name in self._catalog.list_tables(namespace)]
         return sorted(".".join(name) for name in names)
 
     def table(self, name: str) -> Table:
