@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -106,6 +106,23 @@ def parse_size(option: str, text: str | None) -> int | None:
         raise UsageError(f"{option} {text!r} is not a size.", hint="Write bytes, or a number with a unit such as 10MiB or 5GB.")
     power = "KMGTP".index(match["power"].upper()) + 1 if match["power"] else 0
     return int(float(match["number"]) * (1024 if match["binary"] else 1000) ** power)
+
+
+def parse_age(option: str, text: str) -> timedelta:
+    """A length of time: `7d`, `12h`, `30m`.
+
+    Raises:
+        UsageError: Something else; names the option.
+    """
+    match = _AGE.fullmatch(text)
+    try:
+        return timedelta(**{_UNITS[match["unit"]]: float(match["number"])}) if match else _refuse_age(option, text)
+    except OverflowError:
+        return _refuse_age(option, text)
+
+
+def _refuse_age(option: str, text: str) -> NoReturn:
+    raise UsageError(f"{option} {text!r} is not an age.", hint="Write a number with a unit: 30m, 12h, 7d, 2w.")
 
 
 def parse_time(option: str, text: str | None) -> datetime | None:

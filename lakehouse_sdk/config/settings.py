@@ -138,6 +138,8 @@ class TableSettings(_Group):
 
     target_file_mib: int = Field(default=128, ge=1)
     """Size of the data files that compaction plans, MiB: large enough that a scan opens few, small enough to prune."""
+    exact: tuple[str, ...] = ()
+    """Tables that hold decimals instead of float64, such as `silver.klines`; decides when a table is made, later the table."""
 
 
 class TransferSettings(_Group):

@@ -131,7 +131,7 @@ def replay_archives(
         commit = CommitReport()
         for name in sorted({archive.source for archive in found}):
             own = [archive for archive in found if archive.source == name]
-            replay = _Replay(ledger, catalog, ArchiveChecker(name, settings, client), pool, observer)
+            replay = _Replay(ledger, catalog, ArchiveChecker(name, settings, client, catalog), pool, observer)
             commit += replay.run(own)
             done += replay.done
     report = ReplayReport(

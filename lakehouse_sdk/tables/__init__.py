@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
+    from lakehouse_sdk.tables.gate import Gate as Gate
+    from lakehouse_sdk.tables.gate import GateResult as GateResult
     from lakehouse_sdk.tables.gold import BarQuery as BarQuery
     from lakehouse_sdk.tables.gold import GoldView as GoldView
     from lakehouse_sdk.tables.gold import open_bars as open_bars
@@ -52,6 +54,8 @@ _HOMES = {
     "CheckedBatch": "validation",
     "CommitReport": "report",
     "FormatSpec": "formats",
+    "Gate": "gate",
+    "GateResult": "gate",
     "GoldView": "gold",
     "ParsedArchive": "parse",
     "QualityReport": "quality",
@@ -86,6 +90,8 @@ __all__ = [
     "CheckedBatch",
     "CommitReport",
     "FormatSpec",
+    "Gate",
+    "GateResult",
     "GoldView",
     "ParsedArchive",
     "QualityReport",

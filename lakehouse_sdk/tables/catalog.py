@@ -16,25 +16,34 @@ import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.refs import MAIN_BRANCH
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lakehouse_sdk.config.database import parse_database_uri, refuse_database
-from lakehouse_sdk.errors import NotFoundError, UsageError
+from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
+from lakehouse_sdk.tables.care.branches import (
+    BranchArchive,
+    drop_branch,
+    fast_forward,
+    has_branch,
+    open_branch,
+    read_archives,
+)
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
 from lakehouse_sdk.tables.datafiles import Rows
+from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
 from lakehouse_sdk.tables.declared.schema import TableSchema
 from lakehouse_sdk.tables.evolution import evolve
 from lakehouse_sdk.tables.extra import tables_extra
+from lakehouse_sdk.tables.formats import DATA_TABLES
 from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
 from lakehouse_sdk.tables.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
-from lakehouse_sdk.tables.series import find_spellings
-from lakehouse_sdk.tables.symbols import Spellings
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.care.recovery import RecoveryReport
     from lakehouse_sdk.tables.gold import GoldView
     from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
+    from lakehouse_sdk.tables.search import SearchResult
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -109,7 +119,7 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
-        return Table(name, self.load(name), partial(self._find_spellings, name))
+        return Table(name, self.load(name))
 
     def load(self, name: str) -> IcebergTable:
         """Pyiceberg's table as it is now, for work below the SDK's own `Table`; raises as `table`."""
@@ -139,6 +149,25 @@ class TableCatalog:
         """Inside it, what Arrow raises about the storage becomes the SDK's errors."""
         return storage_errors(self._catalog.properties)
 
+    def search(self, text: str, *, limit: int = 50) -> SearchResult:
+        """Tables, their columns and the series in them that fit some words, the best first.
+
+        Reads the catalogue and `silver.quality`, no data: quick with thousands of series.
+
+        Args:
+            text: Words such as `btc 1m klines`, `BTC/USDT:USDT`, `funding rate`, `coinbase`; all should fit, and where none has
+                all, those with the most are given.
+            limit: Most matches.
+
+        Raises:
+            UsageError: There is no word.
+            ConnectError, AccessError, StorageError: The storage cannot be read.
+        """
+        from lakehouse_sdk.tables.search import search_catalog  # noqa: PLC0415 (who only writes needs none of it)
+
+        with storage_errors(self._catalog.properties):
+            return search_catalog(self._catalog, self.list_tables(), text, limit)
+
     def query(self, sql: str, as_of: QueryAsOf | None = None) -> QueryResult:
         """One SELECT over tables named in full; see `Lakehouse.query`."""
         with tables_extra():
@@ -159,7 +188,7 @@ class TableCatalog:
             return wanted
         return [file for file in wanted if (file.key, file.sha256) not in done]
 
-    def commit(self, batches: Iterable[CheckedBatch], *, anew: bool = False) -> CommitReport:
+    def commit(self, batches: Iterable[CheckedBatch], branch: str = MAIN_BRANCH, *, anew: bool = False) -> CommitReport:
         """Commit checked archives: one Iceberg commit for each table, however many archives there are.
 
         Idempotent: an archive (key and SHA-256) whose rows are there is left alone, so a repeated or killed call changes
@@ -172,6 +201,7 @@ class TableCatalog:
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
                 held at once. Sort the archives by `SourceFile.build_order` to get few, large files.
+            branch: Where the rows go in every table; one that does not exist begins at `main`.
             anew: True to put archives in place of their own rows, because the same bytes came out otherwise. An archive of
                 which a table has another revision is left alone there. `silver.quarantine` comes last then: as long as an
                 archive is in it, not all of its tables are known to be done.
@@ -195,7 +225,7 @@ class TableCatalog:
             with storage_errors(self._catalog.properties):
                 if name not in pending:
                     found = layout or LAYOUTS[name]
-                    pending[name] = PendingTable(lambda: self._load_or_create(found), found, now)
+                    pending[name] = PendingTable(partial(self._load_for, found, branch), found, now, branch)
                 pending[name].add(Rows(file, rows), withdraws, anew=anew)
 
         try:
@@ -206,8 +236,7 @@ class TableCatalog:
                     add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            books = _BOOKS_ANEW if anew else _BOOKS
-            order = sorted(pending, key=lambda name: (books.index(name) if name in books else -1, name))
+            order = sorted(pending, key=partial(_commit_order, books=_BOOKS_ANEW if anew else _BOOKS))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -276,15 +305,56 @@ class TableCatalog:
                     with table.transaction() as transaction:
                         transaction.set_properties({name: terms_url})
 
-    def _find_spellings(self, name: str, canonical: Sequence[str]) -> Spellings:
-        """What canonical symbols stand for in a table, as the book of archives says."""
-        with suppress(NoSuchTableError):
-            return find_spellings(self._catalog.load_table(QUALITY), name, canonical) if canonical else {}
-        return {}
+    def find_exact(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the tables that hold decimals: as they were made, and where they are not made yet, as the settings say.
+
+        Raises:
+            ConfigurationError: `tables.exact` names a table that takes no rows of archives.
+        """
+        for name in self._settings.tables.exact:
+            if name not in DATA_TABLES:
+                known = ", ".join(sorted(DATA_TABLES))
+                raise ConfigurationError(
+                    f"tables.exact names {name!r}, which is no table of data.", hint=f"There are: {known}."
+                )
+        return frozenset(name for name in names if self._is_exact(name))
+
+    def _is_exact(self, name: str) -> bool:
+        with storage_errors(self._catalog.properties), suppress(NoSuchTableError):
+            return is_exact(self._catalog.load_table(name).properties)
+        return name in self._settings.tables.exact
+
+    def find_branch(self, branch: str) -> list[str]:
+        """Full names of the tables that have this branch, in the order in which batches are committed."""
+        with self.storage_errors():
+            return [name for name in sorted(self.list_tables(), key=_commit_order) if has_branch(self.load(name), branch)]
+
+    def read_branch(self, branch: str) -> list[BranchArchive]:
+        """The archives that this branch brings, and perhaps some that `main` has already."""
+        with self.storage_errors():
+            return read_archives(self.load(QUALITY), branch)
+
+    def forward_branch(self, branch: str) -> list[str]:
+        """Let `main` be what the branch is, where nobody wrote to `main` since; full names of the tables where somebody did."""
+        with self.storage_errors():
+            return [name for name in self.find_branch(branch) if not fast_forward(partial(self.load, name), branch)]
+
+    def drop_branch(self, branch: str) -> None:
+        """Take the branch away from every table; what only it held expires like any other old state."""
+        with self.storage_errors():
+            for name in self.find_branch(branch):
+                drop_branch(partial(self.load, name), branch)
+
+    def _load_for(self, layout: TableLayout, branch: str) -> IcebergTable:
+        load = partial(self._load_or_create, layout)
+        return load() if branch == MAIN_BRANCH else open_branch(load, branch)
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
-            return evolve(self._catalog.load_table(layout.name), layout)
+            table = self._catalog.load_table(layout.name)
+            return evolve(table, exact_layout(layout) if is_exact(table.properties) else layout)
+        exact = layout.name in self._settings.tables.exact
+        layout = exact_layout(layout) if exact else layout
         with S3Client(self._settings.storage) as client:
             client.ensure_bucket(self._settings.lake.bucket)
         namespace, _, name = layout.name.partition(".")
@@ -297,7 +367,7 @@ class TableCatalog:
                 location=f"{self._warehouse}/{namespace}/{name}",
                 partition_spec=layout.partition,
                 sort_order=layout.sort_order,
-                properties=layout.properties,
+                properties=layout.properties | ({EXACT: "true"} if exact else {}),
             )
         except TableAlreadyExistsError:
             return self._catalog.load_table(layout.name)
@@ -307,6 +377,10 @@ _BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
 """In the order of their commits."""
 _BOOKS_ANEW = (QUALITY_DAYS, QUALITY, QUARANTINE)
 """The same for archives that are put in place anew."""
+
+
+def _commit_order(name: str, books: Sequence[str] = _BOOKS) -> tuple[int, str]:
+    return (books.index(name) if name in books else -1, name)
 
 
 class _Totals:
@@ -327,6 +401,7 @@ class _Totals:
             rows_duplicate=batch.rows_duplicate,
             rows_quarantined=batch.rows_quarantined,
             rows_flagged=batch.rows_flagged,
+            numbers_rounded=batch.numbers_rounded,
         )
         self._rejects.update(batch.rejects)
         self._flags.update(batch.flags)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from lakehouse_sdk.tables.decimals import PREFIX, exact_types, to_decimals
 from lakehouse_sdk.tables.formats import INSTANT_LIMIT, Column, FormatSpec, Kind
 
 _INTEGER = r"^[+-]?\d+$"
@@ -73,7 +74,13 @@ def _text_instant(text: pl.Expr) -> pl.Expr:
     return _midnight(text) + (number(11) * 3600 + number(14) * 60 + number(17)) * 1_000_000 + fraction
 
 
+def read_decimals(rows: pl.DataFrame, spec: FormatSpec, prefix: str) -> list[pl.Series]:
+    """The exact columns of the format, out of columns of text whose names begin with `prefix`."""
+    return [to_decimals(rows[f"{prefix}{name}"], type_).alias(f"{PREFIX}{name}") for name, type_ in exact_types(spec).items()]
+
+
 def empty_rows(spec: FormatSpec, line: str) -> pl.DataFrame:
     """No rows, with the types of those that were read, instants as integers."""
     kinds = {column.name: column.kind for column in spec.columns}
-    return pl.DataFrame(schema={line: pl.Int64, **{name: TYPES[kinds[name]] for name in spec.kept}})
+    exact = {f"{PREFIX}{name}": type_ for name, type_ in exact_types(spec).items()}
+    return pl.DataFrame(schema={line: pl.Int64, **{name: TYPES[kinds[name]] for name in spec.kept}, **exact})

@@ -8,6 +8,7 @@ from datetime import timedelta
 import polars as pl
 import pyarrow as pa
 
+from lakehouse_sdk.tables.decimals import PREFIX, exact_types
 from lakehouse_sdk.tables.formats import AGG_TRADES, KLINES, TRADES, FormatSpec
 from lakehouse_sdk.tables.parse import LINE
 from lakehouse_sdk.tables.rules import INTERVALS
@@ -35,6 +36,7 @@ def enrich(rows: pl.DataFrame, spec: FormatSpec, file: SourceFile) -> pa.Table:
     if file.interval is not None:
         columns["interval"] = _repeat(file.interval, rows.height)
     columns |= {field.name: _as_stored(table[field.name], field.type) for field in table.schema}
+    columns |= {name: columns.pop(f"{PREFIX}{name}") for name in exact_types(spec)}
     columns |= {name: pa.repeat(pa.scalar(value, pa.int64()), rows.height) for name, value in spec.constants}
     if file.instrument is not None:
         columns[INSTRUMENT] = _repeat(file.instrument, rows.height)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from lakehouse_sdk.tables.cells import read_cell
+from lakehouse_sdk.tables.cells import read_cell, read_decimals
 from lakehouse_sdk.tables.formats import Column, FormatSpec, Kind
 from lakehouse_sdk.tables.objects import split_objects
 
@@ -47,7 +47,14 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
         pl.col("_text").str.head(TEXT_LIMIT).alias("text"),
     )
     rejected = pl.concat([misfits, unreadable]).sort("line")
-    return rows.filter(~broken).select("_line", *spec.kept), rejected
+    rows = rows.filter(~broken)
+    return rows.select("_line", *spec.kept, *read_decimals(rows, spec, "_raw_")), rejected
+
+
+def read_texts(body: bytes, spec: FormatSpec) -> pl.DataFrame:
+    """Every field as text, named as its column; of the lines that have the fields of the format."""
+    rows, _ = (split_objects if spec.content == "json" else _split_fields)(_split(body, 1), spec)
+    return rows.select(pl.col(f"_raw_{column.name}").alias(column.name) for column in spec.columns)
 
 
 def find_text(pieces: Iterable[bytes], lines: Sequence[int]) -> list[str]:

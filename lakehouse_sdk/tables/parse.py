@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import cast
 
 import polars as pl
 
 from lakehouse_sdk.errors import IntegrityError
-from lakehouse_sdk.tables.cells import empty_rows, read_cell
+from lakehouse_sdk.tables.cells import empty_rows, read_cell, read_decimals
 from lakehouse_sdk.tables.container import ArchiveDefect, UnreadableError, cut_lines, unpack
+from lakehouse_sdk.tables.decimals import exact_types
 from lakehouse_sdk.tables.formats import INSTANT_LIMIT, MICROSECONDS_FROM, MILLISECONDS_FROM, FormatSpec, Kind, get_format
 from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, find_text, read_lines
 from lakehouse_sdk.tables.objects import find_unknown_keys, key_of, read_objects
+from lakehouse_sdk.tables.roundtrip import count_rounded
 from lakehouse_sdk.tables.source import SourceFile
 
 LINE = "_line"
@@ -29,6 +31,8 @@ LINE = "_line"
 SLICE_BYTES = 4 * 1024**2
 """Size of the slices in which a file in trouble is read again; bounds the memory of the line-by-line pass."""
 
+_TEXT = "_text_"
+"""Before the name of a column of numbers that is read as text."""
 _TRUE = ["true", "True", "TRUE"]
 _FALSE = ["false", "False", "FALSE"]
 _BOM = b"\xef\xbb\xbf"
@@ -56,6 +60,7 @@ class ParsedArchive:
         has_header: True where the CSV begins with the column names.
         time_unit: `s`, `ms`, `us`, `mixed` or `text`, as written for `spec.row_time`; None without rows.
         defect: Why nothing could be read at all; then there are no rows.
+        numbers_rounded: Numbers of the rows whose text has more digits than float64 holds.
         data: The archive itself: where a rule rejects a row, its text is looked up.
     """
 
@@ -66,6 +71,7 @@ class ParsedArchive:
     has_header: bool = False
     time_unit: str | None = None
     defect: ArchiveDefect | None = None
+    numbers_rounded: int = 0
     data: bytes = field(default=b"", repr=False)
 
     @property
@@ -78,7 +84,7 @@ class ParsedArchive:
         return find_text(cut_lines(unpack(self.data, self.file.stem, self.file.container)), lines)
 
 
-def parse_archive(data: bytes, file: SourceFile) -> ParsedArchive:
+def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> ParsedArchive:
     """Parse one archive; pure and picklable, so that threads and processes can run it.
 
     Whatever the bytes hold, the result says so: an archive that cannot be read has a `defect`, a malformed line is in
@@ -87,12 +93,13 @@ def parse_archive(data: bytes, file: SourceFile) -> ParsedArchive:
     Args:
         data: The whole archive.
         file: What it is said to be.
+        exact: True to read numbers as decimals as well, for a table that holds them.
 
     Raises:
         UsageError: No format is known for this source, market and data type.
         IntegrityError: `data` does not have `file.sha256`, so the rows would carry a false lineage.
     """
-    spec = get_format(file.source, file.market, file.data_type).for_key(file.key)
+    spec = replace(get_format(file.source, file.market, file.data_type).for_key(file.key), exact=exact)
     actual = hashlib.sha256(data).hexdigest()
     if actual != file.sha256:
         raise IntegrityError(f"{file.key} was to have SHA-256 {file.sha256} and has {actual}.", hint="Collect it again.")
@@ -122,14 +129,17 @@ def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, d
     if has_header:
         text, first_line = text[len(head) + 1 :], first_line + 1
     kept, rejected = [empty_rows(spec, LINE)], [pl.DataFrame(schema=REJECTED_SCHEMA)]
+    rounded = 0
     for piece in chain((text,), pieces):
         rows, bad = _read(piece, first_line, spec)
+        rounded += count_rounded(piece, rows, spec)
         kept.append(rows)
         rejected.append(bad)
         first_line += piece.count(b"\n")
     rows = pl.concat(kept)
     unit = _time_unit(rows[spec.row_time], spec)
-    return ParsedArchive(file, spec, _to_instants(rows, spec), pl.concat(rejected), has_header, unit, data=data)
+    rejects = pl.concat(rejected)
+    return ParsedArchive(file, spec, _to_instants(rows, spec), rejects, has_header, unit, numbers_rounded=rounded, data=data)
 
 
 def _skip_blank(pieces: Iterator[bytes]) -> tuple[bytes, int]:
@@ -205,6 +215,8 @@ def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame |
         return None
     if not body:
         return empty_rows(spec, LINE)
+    if spec.content == "json" and spec.exact:
+        return None  # the reader of objects gives numbers, and their text is wanted
     read = read_objects if spec.content == "json" else _read_csv
     rows = read(body, first_line, spec, LINE)
     if rows is None:
@@ -214,15 +226,19 @@ def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame |
     if not _is_clean(rows, spec):
         return None
     truths = (pl.col(name).is_in(_TRUE).alias(name) for name in spec.names(Kind.BOOLEAN) if rows.schema[name] == pl.String)
-    return rows.select(pl.col(LINE).cast(pl.Int64), *spec.kept).with_columns(truths)
+    decimals = read_decimals(rows, spec, _TEXT) if spec.exact else []
+    return rows.select(pl.col(LINE).cast(pl.Int64), *spec.kept, *decimals).with_columns(truths)
 
 
 def _read_csv(body: bytes, first_line: int, spec: FormatSpec, line: str) -> pl.DataFrame | None:
+    types = {column.name: _READ_AS.get(column.kind, pl.String) for column in spec.columns}
+    if spec.exact:
+        types = {_TEXT + name if type_ is pl.Float64 else name: type_ for name, type_ in types.items()}
     try:
         rows = pl.read_csv(
             body,
             has_header=False,
-            schema={column.name: _READ_AS.get(column.kind, pl.String) for column in spec.columns},
+            schema={name: pl.String if name.startswith(_TEXT) else type_ for name, type_ in types.items()},
             quote_char=None,  # no published file quotes; a stray quote must not swallow lines
             row_index_name=line,
             row_index_offset=first_line,
@@ -230,6 +246,12 @@ def _read_csv(body: bytes, first_line: int, spec: FormatSpec, line: str) -> pl.D
     except pl.exceptions.PolarsError:
         return None
     # Where a line has too few fields, polars fills the last ones with nulls: where nulls may be, only the commas tell.
+    if spec.exact:
+        rows = rows.with_columns(pl.col(_TEXT + name).cast(pl.Float64, strict=False).alias(name) for name in exact_types(spec))
+        # What is no number must not become a null where nulls may be.
+        lost = [pl.col(name).is_null() & pl.col(_TEXT + name).is_not_null() for name in exact_types(spec)]
+        if rows.select(pl.any_horizontal(lost).any()).item():
+            return None
     short = spec.optional and body.count(b",") != rows.height * (len(spec.columns) - 1)
     return None if short else rows
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 
 from lakehouse_sdk.display import format_count, html_card, html_table
-from lakehouse_sdk.errors import LakehouseError, UsageError
+from lakehouse_sdk.errors import LakehouseError, StorageError, UsageError
 from lakehouse_sdk.tables.refusals import storage_errors
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ QueryAsOf = str | datetime | Mapping[str, "AsOf"]
 """A tag or an aware datetime for every table, or a state (snapshot id, tag or datetime) by full name for some of them."""
 
 _SHOWN = 20
+_BATCH_ROWS = 10_000
+_STREAM = "reading the stream registered as "
+"""So DuckDB begins to say what Arrow told it."""
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
@@ -66,6 +69,11 @@ class QueryResult:
         with self._running() as relation:
             return relation.to_arrow_table()
 
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows in parts of some ten thousand; no other run of this result can begin before the last of them."""
+        with self._running() as relation:
+            yield from relation.to_arrow_reader(_BATCH_ROWS)
+
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a pandas frame with a plain index; times are aware UTC."""
         return cast("pd.DataFrame", self.to_arrow().to_pandas())
@@ -94,13 +102,18 @@ class QueryResult:
         more = "at least " if len(rows) > _SHOWN else ""
         facts = {"rows": f"{more}{format_count(len(rows))}", **{name: f"snapshot {at}" for name, at in self.tables.items()}}
         headings = [f"{name} ({type_.lower()})" for name, type_ in zip(self.columns, self.types, strict=True)]
-        return html_card("Query", facts, html_table(rows[:_SHOWN], headings))
+        return html_card("Query", facts, html_table([[exact_cell(value) for value in row] for row in rows[:_SHOWN]], headings))
 
     @contextmanager
     def _running(self) -> Iterator[duckdb.DuckDBPyRelation]:
         """The query, for one run; a connection serves one at a time."""
         with self._lock, explained(), storage_errors(self._properties):
             yield self._connection.sql(self.sql)
+
+
+def exact_cell(value: object) -> object:
+    """A value of a row as it is shown: fractions are not rounded."""
+    return repr(value) if isinstance(value, float) else value
 
 
 def run_query(
@@ -140,7 +153,8 @@ def run_query(
         schema, _, table = name.rpartition(".")
         connection.register(f"_table_{number}", scan.to_dataset())
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quote(schema)}")
-        connection.execute(f"CREATE VIEW {_quote(schema)}.{_quote(table)} AS SELECT * FROM _table_{number}")
+        view = f"{_quote(schema)}.{_quote(table)}"
+        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM _table_{number}")  # noqa: S608 (a quoted name of the catalogue)
     connection.execute("SET lock_configuration = true")
     return QueryResult(sql, states, connection, properties)
 
@@ -192,6 +206,7 @@ def explained() -> Iterator[None]:
 
     Raises:
         UsageError: What DuckDB says about the SQL, or about what it may not do here.
+        StorageError: A file of a table cannot be read.
     """
     try:
         yield
@@ -202,6 +217,8 @@ def explained() -> Iterator[None]:
     except duckdb.PermissionException as error:
         raise UsageError(f"DuckDB: {_first_line(error)}", hint="SQL reads the tables of the catalogue and no files.") from error
     except duckdb.Error as error:
+        if _STREAM in str(error):
+            raise StorageError(f"A table could not be read: {_first_line(error).partition(_STREAM)[2]}") from error
         raise UsageError(f"DuckDB: {_first_line(error)}") from error
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pyarrow as pa
+from polars import selectors
 
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.tables.dataset import open_dataset
+from lakehouse_sdk.tables.decimals import to_floats
 from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.filters import all_of, equals, within
 from lakehouse_sdk.tables.refusals import storage_errors
@@ -68,6 +70,7 @@ class TableScan:
     _row_time: str | None = field(repr=False)
     _where: tuple[BooleanExpression, ...] = field(repr=False)
     _source: IcebergTable = field(repr=False)
+    _exact: bool = field(repr=False)
 
     def during(self, start: datetime, end: datetime) -> TableScan:
         """The same read of another time, aware and half-open; nothing is checked again."""
@@ -132,7 +135,7 @@ class TableScan:
         return cast("pl.DataFrame", pl.from_arrow(self.to_arrow()))
 
     def to_dataset(self) -> ds.Dataset:
-        """The rows, with every column of the table, as an Arrow dataset, from which libraries read what they need."""
+        """The rows, with every column as it is stored, as an Arrow dataset, from which libraries read what they need."""
         with storage_errors(self._source.io.properties):
             return open_dataset(self._source, self._filter(), _past(self._source, self.snapshot_id))
 
@@ -140,7 +143,8 @@ class TableScan:
         """All rows as a stream of Arrow batches, in bounded memory; file after file, so ordered only within a file."""
         with storage_errors(self._source.io.properties):
             reader = self.to_dataset().scanner(columns=list(self.columns)).to_reader()
-        return pa.RecordBatchReader.from_batches(reader.schema, self._told(reader))
+        schema = reader.schema if self._exact else to_floats(reader.schema.empty_table()).schema
+        return pa.RecordBatchReader.from_batches(schema, self._told(reader))
 
     def lazy(self) -> pl.LazyFrame:
         """The rows as a polars frame that is read when it is collected: only columns and files that the query needs.
@@ -148,7 +152,8 @@ class TableScan:
         Polars' own filters are pushed down as well. The order of rows is that of the files; sort where it matters.
         """
         with storage_errors(self._source.io.properties):
-            return pl.scan_pyarrow_dataset(self.to_dataset()).select(self.columns)
+            rows = pl.scan_pyarrow_dataset(self.to_dataset()).select(self.columns)
+        return rows if self._exact else rows.with_columns(selectors.decimal().cast(pl.Float64))
 
     def to_duckdb(
         self, connection: duckdb.DuckDBPyConnection | None = None, *, name: str | None = None
@@ -177,14 +182,17 @@ class TableScan:
     def _told(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """The batches, with the storage's errors as the SDK's."""
         with storage_errors(self._source.io.properties):
-            yield from reader
+            for batch in reader:
+                rows = pa.Table.from_batches([batch])
+                yield from (rows if self._exact else to_floats(rows)).to_batches()
 
     def _read(self, limit: int | None = None) -> pa.Table:
         """Matching rows in order; the columns that order them are read too, and dropped again."""
         needed = tuple(dict.fromkeys((*self.columns, *self._order)))
         with storage_errors(self._source.io.properties):
             rows = self._scan(needed, limit).to_arrow()
-        return _sorted(rows, self._order).select(list(self.columns))
+        ordered = _sorted(rows, self._order).select(list(self.columns))
+        return ordered if self._exact else to_floats(ordered)
 
     def _scan(self, columns: tuple[str, ...], limit: int | None = None) -> DataScan:
         return self._source.scan(self._filter(), columns, snapshot_id=_past(self._source, self.snapshot_id), limit=limit)
@@ -208,6 +216,7 @@ def build_scan(
     columns: Sequence[str] | None,
     snapshot_id: int | None,
     match: Callable[[tuple[str, ...]], BooleanExpression],
+    exact: bool,
 ) -> TableScan:
     """A scan with every argument checked; see `Table.scan`."""
     known = tuple(field.name for field in source.scan(snapshot_id=_past(source, snapshot_id)).projection().fields)
@@ -226,7 +235,7 @@ def build_scan(
     first, last = to_instant("start", start), to_instant("end", end)
     if first or last:
         _check_span(name, row_time, first, last)
-    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, row_time, tuple(parts), source)
+    return TableScan(name, chosen, wanted, first, last, snapshot_id, order, row_time, tuple(parts), source, exact)
 
 
 def _past(source: IcebergTable, snapshot_id: int | None) -> int | None:

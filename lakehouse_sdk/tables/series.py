@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from lakehouse_sdk.tables.filters import one_of
-from lakehouse_sdk.tables.formats import DATA_TABLES, find_format
+from lakehouse_sdk.tables.formats import DATA_TABLES, find_format, list_formats
 from lakehouse_sdk.tables.schemas import INSTRUMENT
 from lakehouse_sdk.tables.symbols import Spellings
 
@@ -43,6 +43,7 @@ class SeriesInfo:
         rows_quarantined: Rejected ones among them.
         first_time: Time of the first row, UTC; None without rows.
         last_time: Time of the last row, UTC; None without rows.
+        score: As in `QualityReport`; None where nothing can be expected, and where nobody asked for it.
     """
 
     table: str
@@ -60,12 +61,14 @@ class SeriesInfo:
     rows_quarantined: int
     first_time: datetime | None
     last_time: datetime | None
+    score: float | None = None
 
 
-def list_series(quality: IcebergTable) -> list[SeriesInfo]:
-    """Every series of every table, by table, source, market, symbol and interval."""
+def list_series(quality: IcebergTable, table: str | None = None) -> list[SeriesInfo]:
+    """Every series of one table or of all, without scores, by table, source, market, symbol and interval."""
     columns = (*_NAMES, *_COUNTS, "defect", "first_time", "last_time", *_instrument(quality))
-    rows = _read(quality, columns, None)
+    wanted = None if table is None else _types_of(table)
+    rows = _read(quality, columns, wanted)
     if INSTRUMENT not in rows.columns:
         rows = rows.with_columns(pl.lit(None, pl.String).alias(INSTRUMENT))
     groups = rows.group_by(_NAMES).agg(
@@ -78,10 +81,15 @@ def list_series(quality: IcebergTable) -> list[SeriesInfo]:
     )
     found = []
     for row in groups.rename({"rows_accepted": "rows"}).iter_rows(named=True):
-        table = table_of(row["source"], row["market"], row["data_type"])
-        if table is not None:
-            found.append(SeriesInfo(table=table, **row))
+        home = table_of(row["source"], row["market"], row["data_type"])
+        if home is not None and table in {None, home}:
+            found.append(SeriesInfo(table=home, **row))
     return sorted(found, key=lambda s: (s.table, s.source, s.market, s.symbol, s.interval or ""))
+
+
+def _types_of(table: str) -> BooleanExpression:
+    """Archives that can hold rows of the table."""
+    return one_of("data_type", tuple(sorted({spec.data_type for spec in list_formats() if spec.table == table})) or ("",))
 
 
 def find_spellings(quality: IcebergTable, table: str, canonical: Sequence[str]) -> Spellings:

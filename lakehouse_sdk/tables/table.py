@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from pyiceberg.exceptions import NoSuchTableError
 
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.tables.filters import one_of
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.scan import TableScan, build_scan
-from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS, ROW_TIME
-from lakehouse_sdk.tables.symbols import FindSpellings, match_symbols
+from lakehouse_sdk.tables.schemas import HIDDEN_COLUMNS, LAYOUTS, QUALITY, ROW_TIME
+from lakehouse_sdk.tables.series import find_spellings
+from lakehouse_sdk.tables.symbols import Spellings, match_symbols
 
 if TYPE_CHECKING:
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
+
+    from lakehouse_sdk.tables.describe import TableDescription
+    from lakehouse_sdk.tables.restore import RestoreReport
 
 AsOf = int | str | datetime
 """A snapshot id, the name of a tag, or an aware datetime."""
@@ -68,9 +75,8 @@ class SnapshotInfo:
 class Table:
     """A table as it was when it was loaded; take it from the catalogue again to see later commits."""
 
-    def __init__(self, name: str, table: IcebergTable, find_spellings: FindSpellings) -> None:
+    def __init__(self, name: str, table: IcebergTable) -> None:
         self._table = table
-        self._find_spellings = find_spellings
         self.name = name
 
     def __repr__(self) -> str:
@@ -101,6 +107,12 @@ class Table:
         """The snapshot that scans read by default; None where no row was ever committed."""
         snapshot = self._table.current_snapshot()
         return None if snapshot is None else snapshot.snapshot_id
+
+    @property
+    def row_time(self) -> str | None:
+        """The column that places a row in time; None where the table has none that is known."""
+        layout = LAYOUTS.get(self.name)
+        return self._table.properties.get(ROW_TIME) if layout is None else layout.row_time
 
     @property
     def row_count(self) -> int:
@@ -149,6 +161,44 @@ class Table:
         with storage_errors(self._table.io.properties):
             return remove_tag(self._reload, self.name, tag)
 
+    def restore(self, as_of: AsOf) -> RestoreReport:
+        """Make an older state the current one again, in one commit; nothing is lost: the newer states stay until they expire.
+
+        Rows that later commits brought are not seen any more. The ledger still calls their archives published, so that building
+        them again takes `rebuild=True`. `snapshots()` of a table that is loaded after this shows it.
+
+        Args:
+            as_of: A snapshot id, a tag's name, or an aware datetime: the state as it was then.
+
+        Raises:
+            NotFoundError: There is no such state.
+            UsageError: The datetime is naive.
+            TableError: Too many races against other writers were lost; nothing was changed.
+        """
+        from lakehouse_sdk.tables.restore import restore_snapshot  # noqa: PLC0415 (who only reads needs none of it)
+
+        with storage_errors(self._table.io.properties):
+            return restore_snapshot(self._reload, self.name, self.find_snapshot(as_of))
+
+    def describe(self) -> TableDescription:
+        """What the table is and holds: columns, series with their spans and quality, freshness, sample, where rows come from.
+
+        Reads the books (`silver.quality`, `silver.quality_days`), metadata, and of the data a few rows.
+
+        Raises:
+            ConnectError, AccessError, StorageError: The storage cannot be read.
+        """
+        from lakehouse_sdk.tables.describe import describe_table  # noqa: PLC0415
+
+        with storage_errors(self._table.io.properties):
+            return describe_table(self, self._table)
+
+    def _find_spellings(self, canonical: Sequence[str]) -> Spellings:
+        """What canonical symbols stand for in this table, as the book of archives says."""
+        with suppress(NoSuchTableError):
+            return find_spellings(self._table.catalog.load_table(QUALITY), self.name, canonical) if canonical else {}
+        return {}
+
     def _reload(self) -> IcebergTable:
         """The same table as it is now."""
         return self._table.catalog.load_table(self._table.name())
@@ -163,6 +213,8 @@ class Table:
         market: str | None = None,
         source: str | None = None,
         as_of: AsOf | None = None,
+        *,
+        exact: bool = False,
     ) -> TableScan:
         """Describe a read; nothing is read before one of its `to_…` methods is called.
 
@@ -176,18 +228,19 @@ class Table:
             market: `spot`, `um`, …; None for all.
             source: Publisher; None for all.
             as_of: A snapshot id, a tag's name, or an aware datetime: the table as it was then.
+            exact: True to get the decimals of a table that holds them; otherwise numbers are float64 in every frame.
 
         Raises:
             UsageError: A column does not exist, or a time is naive.
             NotFoundError: The table holds no row of a symbol, or had no snapshot yet.
         """
-        snapshot_id = self._find_snapshot(as_of)
+        snapshot_id = self.find_snapshot(as_of)
 
         def match(wanted: tuple[str, ...]) -> BooleanExpression:
             return match_symbols(self._table, self.name, wanted, snapshot_id, self._find_spellings)
 
         equal = {"interval": interval, "market": market, "source": source}
-        return self._build(match, equal, symbols, start, end, columns, snapshot_id)
+        return self._build(match, equal, symbols, start, end, columns, snapshot_id, exact=exact)
 
     def scan_series(
         self,
@@ -230,11 +283,13 @@ class Table:
         end: datetime | str | None,
         columns: Sequence[str] | None,
         snapshot_id: int | None,
+        *,
+        exact: bool = False,
     ) -> TableScan:
         return build_scan(
             self._table,
             self.name,
-            row_time=self._row_time(),
+            row_time=self.row_time,
             order=self._order(),
             hidden=self._table.properties.get(HIDDEN_COLUMNS, "").split(","),
             equal=equal,
@@ -244,17 +299,20 @@ class Table:
             columns=columns,
             snapshot_id=snapshot_id,
             match=match,
+            exact=exact,
         )
-
-    def _row_time(self) -> str | None:
-        layout = LAYOUTS.get(self.name)
-        return self._table.properties.get(ROW_TIME) if layout is None else layout.row_time
 
     def _order(self) -> tuple[str, ...]:
         schema = self._table.schema()
         return tuple(schema.find_column_name(field.source_id) or "" for field in self._table.sort_order().fields)
 
-    def _find_snapshot(self, as_of: AsOf | None) -> int | None:
+    def find_snapshot(self, as_of: AsOf | None) -> int | None:
+        """The snapshot that a state means; the current one for None.
+
+        Raises:
+            NotFoundError: There is no such state.
+            UsageError: The datetime is naive.
+        """
         if as_of is None:
             return self.snapshot_id
         if isinstance(as_of, str):

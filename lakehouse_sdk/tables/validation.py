@@ -11,16 +11,21 @@ import polars as pl
 from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.container import ArchiveDefect
 from lakehouse_sdk.tables.days import DayCount, count_days
+from lakehouse_sdk.tables.decimals import PREFIX, exact_types
 from lakehouse_sdk.tables.enrich import enrich
+from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.lines import REJECTED_SCHEMA
 from lakehouse_sdk.tables.parse import LINE, ParsedArchive
 from lakehouse_sdk.tables.rules import (
     CONFLICTING_DUPLICATE,
+    EXACT_SCALE,
+    SENTENCES,
     Given,
     Rule,
     Severity,
     explain_breach,
     explain_values,
+    reject,
     select_installed,
     select_rules,
 )
@@ -54,6 +59,7 @@ class CheckedBatch:
         scope: The archive with the whole period in which its format allows rows: what a newer revision must replace.
         layout: The table where it is a user's own; None for the SDK's.
         withdraws: Archives whose rows within a time (start, end) these rows take the place of: a month that gives way to a day.
+        numbers_rounded: Numbers of the file whose text has more digits than float64 holds.
     """
 
     file: SourceFile
@@ -72,6 +78,7 @@ class CheckedBatch:
     defect: ArchiveDefect | None
     scope: SourceFile
     withdraws: tuple[tuple[str, datetime, datetime], ...] = ()
+    numbers_rounded: int = 0
     layout: TableLayout | None = field(default=None, repr=False)
 
     @property
@@ -142,6 +149,7 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
             period_start=parsed.file.period_start - parsed.spec.early,
             period_end=parsed.file.period_end + parsed.spec.late,
         ),
+        numbers_rounded=parsed.numbers_rounded,
     )
 
 
@@ -151,7 +159,7 @@ _BREACHES = {"line": pl.Int64, "rule": pl.String, "value": pl.String}
 def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that break no rejecting rule, and `_BREACHES` of the others."""
     rows, spec = parsed.rows, parsed.spec
-    rules = select_rules(spec, Severity.REJECT)
+    rules = select_rules(spec, Severity.REJECT) + ((_exact_scale(spec),) if spec.exact else ())
     breaks = [rule.breaks(given).fill_null(value=False).alias(rule.id) for rule in rules]
     installed = _apply_installed(rows, Severity.REJECT, given, failures)
     clean = not breaks or rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0))
@@ -167,6 +175,16 @@ def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tu
         pl.coalesce(pl.when(pl.col(rule.id)).then(explain_breach(rule, spec)) for rule in rules).alias("value"),
     )
     return rows.filter(~broken), breaches
+
+
+def _exact_scale(spec: FormatSpec) -> Rule:
+    """Numbers that the table's decimals cannot hold whole; they are never rounded."""
+    names = tuple(exact_types(spec))
+
+    def breaks(_given: Given) -> pl.Expr:
+        return pl.any_horizontal(pl.col(f"{PREFIX}{name}").is_null() & pl.col(name).is_not_null() for name in names)
+
+    return reject(EXACT_SCALE, SENTENCES[EXACT_SCALE], names, breaks)
 
 
 def _apply_installed(
@@ -193,7 +211,8 @@ def _deduplicate(rows: pl.DataFrame, parsed: ParsedArchive) -> tuple[pl.DataFram
     none = pl.DataFrame(schema=_BREACHES)
     if _is_ascending(rows, key) or not rows.select(key).is_duplicated().any():
         return rows, none, 0
-    unique = rows.unique(list(spec.kept), keep="first", maintain_order=True)
+    content = [*spec.kept, *(f"{PREFIX}{name}" for name in exact_types(spec))]
+    unique = rows.unique(content, keep="first", maintain_order=True)
     ambiguous = unique.filter(unique.select(key).is_duplicated()).select(key).unique()
     conflicting = rows.join(ambiguous, on=key, how="semi")
     kept = unique.join(ambiguous, on=key, how="anti", maintain_order="left")

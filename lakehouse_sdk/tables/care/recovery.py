@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from pyiceberg.catalog import Catalog
@@ -151,19 +152,20 @@ def choose_newest(candidates: list[MetadataFile]) -> tuple[MetadataFile, list[Me
     one wins: writers that lose and live remove what they wrote, so the other is most likely of one that was killed before.
     """
     newest = max(candidates, key=lambda file: file.updated_ms)  # a table made anew in the same place has another id
-    chain = {file.path: file for file in candidates if file.table_uuid == newest.table_uuid}
-    depths: dict[str, int] = {}
-    for path in chain:
-        behind, at = [], path
-        while at in chain and at not in depths:
-            behind.append(at)
-            at = chain[at].parent
-        depths |= {passed: depth for depth, passed in enumerate(reversed(behind), depths.get(at, 0) + 1)}
-    named = {file.parent for file in chain.values()}
-    ends = [file for file in chain.values() if file.path not in named]
-    best = max(ends, key=lambda file: (depths[file.path], file.sequence_number, file.updated_ms, file.path))
-    rivals = [file for file in ends if file is not best and depths[file.path] == depths[best.path]]
+    chain = [file for file in candidates if file.table_uuid == newest.table_uuid]
+    parents = {path: parent for file in chain for parent, path in pairwise((*file.previous, file.path))}
+    ends = [file for file in chain if file.path not in set(parents.values())]
+    best = max(ends, key=lambda file: (_depth(file.path, parents), file.sequence_number, file.updated_ms, file.path))
+    rivals = [file for file in ends if file is not best and file.parent == best.parent]
     return best, rivals
+
+
+def _depth(path: str, parents: dict[str, str]) -> int:
+    """How many states came before it, as far as any file still says."""
+    depth = 0
+    while path in parents:
+        path, depth = parents[path], depth + 1
+    return depth
 
 
 def _drop_undone(client: S3Client, candidates: list[MetadataFile]) -> list[MetadataFile]:

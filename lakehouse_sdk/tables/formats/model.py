@@ -122,6 +122,7 @@ class FormatSpec:
         early: How far before the archive's period a row may lie.
         late: How far behind the last instant before the period's end a row may lie.
         alternatives: Other forms in which the same data is published, told apart by what the archive's key ends with.
+        exact: True where numbers are to be read as decimals too.
     """
 
     source: str
@@ -136,6 +137,7 @@ class FormatSpec:
     early: timedelta = timedelta(0)
     late: timedelta = timedelta(0)
     alternatives: tuple[FormatSpec, ...] = field(default=(), repr=False)
+    exact: bool = False
 
     def names(self, *kinds: Kind) -> tuple[str, ...]:
         """Columns of these kinds, in the order of the file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -16,7 +16,7 @@ from lakehouse_sdk.tables.quality.report import SERIES, QualityReport
 from lakehouse_sdk.tables.schemas import QUALITY, QUALITY_DAYS, QUARANTINE, SOURCE_KEY
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables.catalog import TableCatalog
+    from lakehouse_sdk.tables.table import Table
 
 _DAY = timedelta(days=1)
 _EXAMPLES = 3
@@ -28,8 +28,15 @@ _TIMES = ("first_time", "last_time")
 _BY_RULE: dict[str, type[pl.DataType]] = {"rejects": pl.Int64, "flags": pl.Int64, "rule_failures": pl.String}
 
 
+class Books(Protocol):
+    """Whatever gives the tables that keep the books."""
+
+    def table(self, name: str) -> Table:
+        """A table by its full name; raises `NotFoundError` where there is none."""
+
+
 def read_quality(
-    catalog: TableCatalog,
+    catalog: Books,
     *,
     source: str | None = None,
     market: str | None = None,
@@ -78,11 +85,11 @@ def _wanted(
     ]
 
 
-def _read_days(catalog: TableCatalog, wanted: list[pl.Expr]) -> pl.DataFrame:
+def _read_days(catalog: Books, wanted: list[pl.Expr]) -> pl.DataFrame:
     return catalog.table(QUALITY_DAYS).scan(columns=[*_DAY_COLUMNS, *_TIMES]).to_polars().filter(*wanted)
 
 
-def _read_examples(catalog: TableCatalog, archives: pl.DataFrame) -> pl.DataFrame:
+def _read_examples(catalog: Books, archives: pl.DataFrame) -> pl.DataFrame:
     rows = catalog.table(QUARANTINE).scan(columns=_EXAMPLE_COLUMNS).head(_READ_EXAMPLES)
     found = pl.DataFrame(pl.from_arrow(rows)).join(archives.select(SOURCE_KEY), on=SOURCE_KEY, how="semi")
     return found.sort("rule", SOURCE_KEY, "line").group_by("rule", maintain_order=True).head(_EXAMPLES)

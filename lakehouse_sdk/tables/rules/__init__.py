@@ -14,7 +14,7 @@ import polars as pl
 from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.rules import bars, derivatives, trades
 from lakehouse_sdk.tables.rules.bars import INTERVALS
-from lakehouse_sdk.tables.rules.model import Given, Rule, Severity
+from lakehouse_sdk.tables.rules.model import Given, Rule, Severity, reject
 from lakehouse_sdk.tables.rules.registry import RuleWarning, load_installed
 
 COLUMN_COUNT = "column-count"
@@ -23,10 +23,12 @@ CONFLICTING_DUPLICATE = "conflicting-duplicate"
 DIFFERS_FROM_DAILY = "differs-from-daily"
 ONLY_IN_DAILY = "only-in-daily"
 ONLY_IN_MONTHLY = "only-in-monthly"
+EXACT_SCALE = "exact-scale"
 SENTENCES = {
     COLUMN_COUNT: "A line has exactly the columns of its format.",
     NUMBER: "Every field is what its column asks for: a finite number, an instant, a truth value, a side or a word.",
     CONFLICTING_DUPLICATE: "Rows with the same natural key have the same content.",
+    EXACT_SCALE: "Every number fits the decimals of an exact table whole: 10 after the point, of ratios 18.",
     DIFFERS_FROM_DAILY: "A month says of a row what the day's archive says.",
     ONLY_IN_DAILY: "A month has the rows that the day's archive has.",
     ONLY_IN_MONTHLY: "A day's archive has the rows that the month has.",
@@ -42,6 +44,7 @@ __all__ = [
     "COLUMN_COUNT",
     "CONFLICTING_DUPLICATE",
     "DIFFERS_FROM_DAILY",
+    "EXACT_SCALE",
     "INTERVALS",
     "NUMBER",
     "ONLY_IN_DAILY",
@@ -55,6 +58,7 @@ __all__ = [
     "describe_rule",
     "explain_breach",
     "explain_values",
+    "reject",
     "select_installed",
     "select_rules",
 ]

@@ -110,7 +110,7 @@ def test_a_table_that_holds_another_one_is_refused(
     catalog.commit([_batch()])
     schema = other_eyes.load_table("silver.klines").schema()
     other_eyes.create_table("silver.inner", schema, location=f"s3://{bucket}/{KLINES}/inner")
-    with pytest.raises(UsageError, match="lies below the location of silver.klines"):
+    with pytest.raises(UsageError, match="lies below the location"):
         lake.remove_orphans(["silver.klines"], older_than=NOW, force=True)
     assert litter <= keys()
     with pytest.raises(NotFoundError):

@@ -130,3 +130,11 @@ def test_a_table_whose_columns_were_renamed_is_read_by_their_ids(
     mine = catalog.table("gold.mine")
     assert mine.scan().lazy().sort("c").collect().to_dict(as_series=False) == {"c": [1, 2], "a": [3, 4]}
     assert isinstance(mine.scan().to_dataset(), ds.InMemoryDataset)
+
+
+def test_a_table_with_maps_is_read_whole(klines: Table, lake_settings: Settings) -> None:
+    with open_catalog(lake_settings) as catalog:
+        scan = catalog.table("silver.quality").scan()
+        assert "rejects" in scan.columns
+        assert not [name for name in scan.columns if "." in name]
+        assert scan.to_arrow().num_rows == scan.lazy().collect().height == len(SYMBOLS) * len(DAYS)

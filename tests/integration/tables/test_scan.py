@@ -155,7 +155,13 @@ def test_a_filter_that_the_table_cannot_answer(lake: TableCatalog) -> None:
 
 
 def test_tables_are_listed_and_described(lake: TableCatalog, klines: Table) -> None:
-    assert lake.list_tables() == ["silver.agg_trades", "silver.klines", "silver.quality", "silver.quarantine"]
+    assert lake.list_tables() == [
+        "silver.agg_trades",
+        "silver.klines",
+        "silver.quality",
+        "silver.quality_days",
+        "silver.quarantine",
+    ]
     columns = {column.name: column for column in klines.columns}
     assert columns["open_time"].type == "timestamptz"
     assert all(column.doc for column in klines.columns)
