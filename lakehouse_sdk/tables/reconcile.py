@@ -82,7 +82,7 @@ def _without(month: CheckedBatch, row_time: str, spans: Sequence[tuple[datetime,
     if not spans:
         return month
     rest = month.accepted.filter(pc.invert(_within(month.accepted, row_time, spans)))
-    left = tuple(count for count in month.days if not any(start.date() <= count.day < end.date() for start, end in spans))
+    left = tuple(count for count in month.days if not any(start <= count.day < end for start, end in spans))
     rows_duplicate = month.rows_duplicate + month.accepted.num_rows - rest.num_rows
     flagged = sum(count.rows_flagged for count in left)
     return replace(month, accepted=rest, rows_duplicate=rows_duplicate, rows_flagged=flagged, days=left)
