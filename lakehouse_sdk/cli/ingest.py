@@ -69,7 +69,6 @@ def _read_schema(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
         values: dict[str, Any] = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"The schema {file} cannot be read: {error}.", hint="Write TOML or JSON with columns, time and key."
-        ) from None
+        hint = "Write TOML or JSON with columns, time and key."
+        raise UsageError(f"The schema {file} cannot be read: {error}.", hint=hint) from None
     return values

@@ -184,7 +184,8 @@ class PendingTable:
         """True where the commit whose outcome was unknown stands: the table has files of ours."""
         ours = {written.path for written in self._written}
         scopes = _scopes(self._table, self._layout, self._claims.values())
-        return any(task.file.file_path in ours for task in self._table.scan(any_of(scopes)).plan_files())
+        scan = self._table.scan(any_of(scopes), snapshot_id=self._snapshot_id())
+        return any(task.file.file_path in ours for task in scan.plan_files())
 
     def _give_way(self) -> None:
         """Drop archives that were to be put in place anew, and of which someone has committed another revision."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SERIES = ("source", "market", "data_type", "symbol", "interval")
 """What names a series."""
-COUNTS = ("rows_in", "rows_accepted", "rows_duplicate", "rows_quarantined", "rows_flagged")
+COUNTS = ("rows_in", "rows_accepted", "rows_duplicate", "rows_quarantined", "rows_flagged", "numbers_rounded")
 
 _EXPECTED = pl.col("rows_expected").filter(pl.col("is_scored")).sum()
 _PRESENT = pl.min_horizontal("rows_accepted", "rows_expected").filter(pl.col("is_scored")).sum()
@@ -50,7 +50,7 @@ class QualityReport:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Sums over all archives: `archives`, and the rows in, accepted, duplicate, quarantined, flagged."""
+        """Sums over all archives: `archives`, the rows in, accepted, duplicate, quarantined, flagged, the numbers rounded."""
         sums = self.archives.select(pl.col(COUNTS).sum()).row(0, named=True)
         return {"archives": self.archives.height, **{name: int(value) for name, value in sums.items()}}
 
@@ -109,12 +109,6 @@ class QualityReport:
         """The partial first and last days of series, which are not scored."""
         return self.days.filter(pl.col("note").is_in(["first day", "last day"])).sort("score", "day", *SERIES)
 
-    @property
-    def numbers_rounded(self) -> int:
-        """Numbers of all archives whose text has more digits than float64 holds."""
-        known = "numbers_rounded" in self.archives.columns  # a book that an older release wrote has it from the next build on
-        return int(self.archives["numbers_rounded"].sum()) if known else 0
-
     def worst_days(self, count: int = 20) -> pl.DataFrame:
         """The scored days below 1, worst first."""
         low = self.days.filter(pl.col("is_scored") & (pl.col("score") < 1))
@@ -155,7 +149,6 @@ class QualityReport:
         return {
             "title": self.title,
             **self.counts,
-            "numbers_rounded": self.numbers_rounded,
             "score": self.score,
             "tables": self.tables.to_dicts(),
             "series": self.series.to_dicts(),

@@ -112,7 +112,7 @@ def test_the_reports_count_what_float64_does_not_hold(settings: Settings) -> Non
     assert report.numbers_rounded == 2
     assert "numbers rounded" in report._repr_html_()
     said = lake.quality()
-    assert said.numbers_rounded == said.to_dict()["numbers_rounded"] == 2
+    assert said.counts["numbers_rounded"] == said.to_dict()["numbers_rounded"] == 2
     assert "numbers rounded" in said._repr_html_()
     lake.catalog.close()
 

@@ -65,13 +65,14 @@ PARQUET = _parquet(at=[NOON], symbol=["BTC"], signal=[0.5], rank=[3], live=[True
         ("a.csv", "day,live,rank,signal,symbol,at\n2024-03-01,TRUE,3,0.5,BTC,2024-03-01T12:00:00Z"),
         ("a.csv", f"{HEADER}\n1709294400,BTC,0.5,3,true,2024-03-01\n"),
         ("a.csv", '"at","symbol",signal,rank,live,day\n"2024-03-01 12:00:00","BTC","0.5",3,true,2024-03-01\n'),
-        ("a.csv.gz", gzip.compress(f"{HEADER}\n{GOOD}\n".encode())),
+        ("a.csv.gz", gzip.compress(f"{HEADER}\n{GOOD}\n".encode(), mtime=0)),
         ("a.zip", zip_of(("a.csv", f"{HEADER}\n{GOOD}\n".encode()))),
         ("a.jsonl", f"{JSON}\n"),
-        ("a.ndjson.gz", gzip.compress(JSON.encode())),
+        ("a.ndjson.gz", gzip.compress(JSON.encode(), mtime=0)),
         ("a.json", JSON.replace('"2024-03-01T12:00:00+00:00"', "1709294400000")),
         ("a.parquet", PARQUET),
     ],
+    ids=range(11),
 )
 def test_one_row_in_every_form(name: str, data: bytes | str) -> None:
     batch = _check(data, name)
@@ -94,6 +95,7 @@ def test_one_row_in_every_form(name: str, data: bytes | str) -> None:
         ("a.csv.gz", b"no gzip", "gzip-unreadable", ""),
         ("a.zip", zip_of(("b.csv", b"")), "zip-members", "a.csv"),
     ],
+    ids=range(10),
 )
 def test_another_file_is_refused_with_a_reason(name: str, data: bytes | str, reason: str, detail: str) -> None:
     batch = _check(data, name)
