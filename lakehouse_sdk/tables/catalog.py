@@ -342,7 +342,7 @@ class TableCatalog:
         with suppress(NoSuchTableError):
             table = self._catalog.load_table(layout.name)
             return evolve(table, exact_layout(layout) if is_exact(table.properties) else layout)
-        exact = layout.name in self._settings.tables.exact
+        exact = layout.name in DATA_TABLES and layout.name in self._settings.tables.exact
         layout = exact_layout(layout) if exact else layout
         with S3Client(self._settings.storage) as client:
             client.ensure_bucket(self._settings.lake.bucket)

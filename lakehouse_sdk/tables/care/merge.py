@@ -94,8 +94,9 @@ def read_batches(
 ) -> Iterator[pa.Table]:
     """Rows of one file with the columns of the table as they are called today, found by their field ids."""
     wanted = [f for f in schema.fields if columns is None or f.name in columns]
+    repeated = [f.name for f in schema.fields if f.name in _REPEATED]  # saved views are not of archives and have neither
     with io.new_input(file.file_path).open() as stream:
-        parquet = pq.ParquetFile(stream, read_dictionary=list(_REPEATED))
+        parquet = pq.ParquetFile(stream, read_dictionary=repeated)
         stored = parquet.schema_arrow
         by_id = {int(f.metadata[_FIELD_ID]): f.name for f in stored if f.metadata and _FIELD_ID in f.metadata}
         names = {f.name: by_id.get(f.field_id, f.name if not by_id else None) for f in wanted}

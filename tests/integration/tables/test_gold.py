@@ -229,6 +229,19 @@ def test_a_view_that_is_saved_again_changes_nothing_and_another_span_replaces_it
     assert relation.count("*").fetchall() == [(wanted.height + 288,)]
 
 
+def test_a_saved_view_is_cared_for_as_other_tables(lake: Lakehouse) -> None:
+    """Its rows are of no archive; compaction works all the same, and saving goes on behind it."""
+    days = [(FIRST + timedelta(days=n)).isoformat() for n in range(1, 4)]  # within one month, which is one partition
+    views = [lake.bars("BTCUSDT", interval="1h", start=days[n], end=days[n + 1]) for n in range(2)]
+    for view in views:
+        view.save("gold.cared")
+    (done,) = lake.compact(["gold.cared"]).tables
+    assert (done.files_before, done.rows) == (2, 48)
+    assert_frame_equal(lake.table("gold.cared").scan().to_polars(), pl.concat([view.to_polars() for view in views]))
+    assert views[1].save("gold.cared").rows_written == 24
+    assert lake.table("gold.cared").row_count == 48
+
+
 def test_savers_at_once_neither_lose_nor_double_rows(lake: Lakehouse) -> None:
     """Four of them: two write the same, two others; who loses a race looks again."""
     asked = [("BTCUSDT", 0), ("BTCUSDT", 0), ("BTCUSDT", 1), ("ETHUSDT", 0)]
