@@ -103,7 +103,7 @@ class Bench:
         self._add("research", "floor", mirror, ["floor", str(zips)], lake="none")
         lake = self.site.new_bucket()
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            self._add("research", "load", mirror, ["research", str(symbols)], lake=lake, catalog=scratch)
+            self._add("research", "load", mirror, ["research", str(symbols), str(months)], lake=lake, catalog=scratch)
             self._add("research", "read", mirror, ["read", "S001USDT"], lake=lake, catalog=scratch)
         self.site.remove_bucket(lake)
         self.site.remove_bucket(mirror)

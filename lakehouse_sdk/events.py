@@ -18,7 +18,8 @@ class StageStarted:
 
     Attributes:
         stage: `discover`, `plan`, `copy`, `verify`, `delete`, `parse`, `commit`, `publish`, `validate`,
-            `expire`, `compact`, `orphans`, `load`, `build-minio`, `start-minio` or `start-prefect`.
+            `expire`, `compact`, `orphans`, `retain`, `capacity`, `load`, `build-minio`, `start-minio` or
+            `start-prefect`.
         subject: What it works on, readable by a person.
         total_objects: Objects it will handle, None where that is not known before the end.
         total_bytes: Bytes it will handle, None where that is not known before the end.

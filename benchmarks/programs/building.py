@@ -1,7 +1,7 @@
 """Users' programs around tables: ours, the loop that people write, and the floor below which nobody gets; prints what it took.
 
 building.py build MARKET DATA_TYPE [DAYS]      collect (not timed), then build into tables
-building.py research SYMBOLS                   one call: from the mirror to a table that can be queried
+building.py research SYMBOLS MONTHS            one call: from the mirror to a table that can be queried
 building.py read SYMBOL                        that symbol to pandas, beside `pandas.read_parquet` of the same rows
 building.py loop BUCKET                        the loop: s3fs, zipfile, pandas, to_parquet, archive by archive
 building.py floor FOLDER                       unzip, `polars.read_csv`, `write_parquet` of local files, archive by archive
@@ -44,18 +44,18 @@ def build(market: str, data_type: str, days: str = "") -> dict[str, Any]:
     return {"seconds": seconds, **said, **_stored(lake)}
 
 
-def research(symbols: str) -> dict[str, Any]:
+def research(symbols: str, months: str) -> dict[str, Any]:
     lake = lakehouse_sdk.connect()
     names = [f"S{number:03}USDT" for number in range(int(symbols))]
+    end = FIRST.replace(year=FIRST.year + int(months) // 12, month=int(months) % 12 + 1)
     lake.catalog.list_tables()
     started = time.perf_counter()
-    found = lake.discover(markets=("um",), data_types=("klines",), symbols=names, intervals=("1m",))
-    collected = lake.collect(found)
-    collected.raise_for_failures()
-    report = lake.build(collected)
-    rows = lake.table("silver.klines").scan(interval="1m").count()
+    scan = lake.load(
+        "klines", market="um", symbols=names, interval="1m", start=FIRST, end=end, missing="fetch", cadence="monthly"
+    )
+    rows = scan.count()
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "archives": len(report.files), "rows": rows, **_stored(lake)}
+    return {"seconds": seconds, "rows": rows, **_stored(lake)}
 
 
 def read(symbol: str) -> dict[str, Any]:

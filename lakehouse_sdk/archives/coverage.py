@@ -115,7 +115,7 @@ def _known_span(entries: list[LedgerEntry], dataset: Dataset | None) -> tuple[da
 
 
 def _state_of(entry: LedgerEntry) -> PeriodState:
-    if entry.in_bronze:
+    if entry.is_held:
         return PeriodState.PRESENT
     if entry.state is LedgerState.QUARANTINED:
         return PeriodState.DEFECTIVE

@@ -2,7 +2,7 @@
 
 States of one revision of one archive, each reached from those before it:
 
-`discovered` → `copied` → `verified` → `parsed` → `published`; aside: `failed`, `quarantined`, `absent`.
+`discovered` → `copied` → `verified` → `parsed` → `published` → `dropped`; aside: `failed`, `quarantined`, `absent`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class LedgerState(StrEnum):
     """Its rows were read and checked, but are in no table: the commit failed."""
     PUBLISHED = "published"
     """Its rows are in the tables."""
+    DROPPED = "dropped"
+    """Its rows are in the tables, and its bytes were removed from bronze on request; the hash of both stays known."""
     FAILED = "failed"
     """Not in bronze: the copy failed for a reason that may pass."""
     QUARANTINED = "quarantined"
@@ -39,6 +41,8 @@ class LedgerState(StrEnum):
 
 IN_BRONZE = frozenset({LedgerState.COPIED, LedgerState.VERIFIED, LedgerState.PARSED, LedgerState.PUBLISHED})
 """States in which bronze holds the bytes."""
+HELD = IN_BRONZE | {LedgerState.DROPPED}
+"""States of archives that need not be collected: bronze holds the bytes, or no longer has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,11 @@ class LedgerEntry:
     def in_bronze(self) -> bool:
         """True where bronze holds the bytes of this revision."""
         return self.state in IN_BRONZE
+
+    @property
+    def is_held(self) -> bool:
+        """True where it need not be collected: bronze holds its bytes, or they were dropped after its rows were published."""
+        return self.state in HELD
 
 
 @dataclass(frozen=True, slots=True)

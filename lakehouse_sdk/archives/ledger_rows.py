@@ -27,7 +27,7 @@ def sight(archive: ArchiveObject, entry: LedgerEntry | None) -> Sighting:
 def observed_row(sighting: Sighting, now: int) -> dict[str, Any]:
     """The row of an archive that is new, has new bytes, or has another checksum file, which judges it anew."""
     archive, entry = sighting.archive, sighting.entry
-    fresh = entry is None or sighting.change == "republished" or not entry.in_bronze
+    fresh = entry is None or sighting.change == "republished" or not entry.is_held
     return {
         "source": archive.source,
         "market": archive.market,

@@ -106,7 +106,7 @@ def _judge(
     now: datetime,
 ) -> tuple[ReadyState, str, bool]:
     known = {entry.state: entry for entry in here}
-    if LedgerState.PUBLISHED in known:
+    if not {LedgerState.PUBLISHED, LedgerState.DROPPED}.isdisjoint(known):
         return ReadyState.READY, "", True
     if last > now:
         return ReadyState.OPEN, "not over yet", True

@@ -52,7 +52,7 @@ from lakehouse_sdk.archives.ledger_tables import (
 )
 from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Frequency, Series
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.config.database import first_line, parse_database_uri, refuse_database
+from lakehouse_sdk.config.database import first_line, is_web_address, parse_database_uri, refuse_database
 from lakehouse_sdk.errors import ConfigurationError, StorageError
 
 _KEYS_AT_ONCE = 1000
@@ -67,12 +67,17 @@ _Item = TypeVar("_Item")
 
 
 def open_ledger(settings: Settings) -> SqlLedger:
-    """Open the ledger in the database of `catalog.uri`; its tables are created when missing.
+    """Open the ledger in the database of `ledger.uri`, else of `catalog.uri`; its tables are created when missing.
 
     Raises:
-        ConfigurationError: `catalog.uri` is not set or unusable.
+        ConfigurationError: Neither is set, the address is unusable, or the catalogue is no database.
     """
-    uri = parse_database_uri(settings.catalog.uri)
+    if not settings.ledger.uri and is_web_address(settings.catalog.uri):
+        raise ConfigurationError(
+            "The ledger of archives needs an SQL database, and the catalogue is a REST server.",
+            hint="Set ledger.uri (LAKEHOUSE_LEDGER__URI), for example sqlite:////path/ledger.db.",
+        )
+    uri = parse_database_uri(settings.ledger.uri or settings.catalog.uri)
     if uri.get_backend_name() not in {"sqlite", "postgresql"}:
         raise ConfigurationError(
             f"The ledger cannot live in {uri.get_backend_name()}.", hint="Let catalog.uri name an SQLite file or PostgreSQL."

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lakehouse_sdk import __version__
-from lakehouse_sdk.cli import archives, config, demo, gold, objects, quality, servers, tables, transfer, validate
+from lakehouse_sdk.cli import archives, config, demo, gold, ingest, objects, quality, servers, tables, transfer, validate
 from lakehouse_sdk.cli.stopping import INTERRUPTED, NOBODY_READS, TERMINATED, StoppedError, flush_output, sigterm_raises
 from lakehouse_sdk.errors import LakehouseError
 
@@ -42,7 +42,7 @@ def lakehouse(
     """
 
 
-for group in (servers, config, transfer, objects, archives, tables, gold, quality, validate, demo):
+for group in (servers, config, transfer, objects, archives, tables, gold, quality, ingest, validate, demo):
     group.register(app)
 
 

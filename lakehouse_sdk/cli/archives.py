@@ -140,6 +140,9 @@ def collect(
         bool, typer.Option("--incremental", help="List only what is newer than what is known, less 35 days: for every night.")
     ] = False,
     audit: Annotated[bool, typer.Option("--audit", help="Compare also what bronze itself holds: for every week.")] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Bring again also what `lakehouse tables retain` dropped from bronze.")
+    ] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Only what `coverage` calls pending, defective or missing.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     build: Annotated[bool, typer.Option("--build/--no-build", help="Also turn what was collected into tables.")] = True,
@@ -160,7 +163,13 @@ def collect(
     """
     lake = connect(observer=ignore_events if as_json else progress())
     found = _discover(lake, source, market, data_type, symbol, interval, start, end)
-    chosen: dict[str, Any] = {"cadence": cadence.value, "incremental": incremental, "audit": audit, "repair": repair}
+    chosen: dict[str, Any] = {
+        "cadence": cadence.value,
+        "incremental": incremental,
+        "audit": audit,
+        "repair": repair,
+        "restore": restore,
+    }
     if dry_run:
         _print_plan(lake.collect(found, **chosen, dry_run=True), as_json=as_json)
         return

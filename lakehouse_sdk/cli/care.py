@@ -21,7 +21,7 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, its
 
 def add_commands(group: typer.Typer) -> None:
     """Add the commands to the group of the tables."""
-    for command in (tag, untag, compact, expire, orphans, recover):
+    for command in (tag, untag, compact, expire, orphans, recover, publish, discard, retain, capacity):
         group.command()(command)
 
 
@@ -133,6 +133,92 @@ def recover(dry_run: _DryRun = False, as_json: _Json = False) -> None:
          lakehouse tables recover
     """
     _print_tables(connect().recover(dry_run=dry_run), as_json, hidden=("metadata_location", "rivals"))
+
+
+_Branch = Annotated[str, typer.Argument(help="Branch of a batch that a gate refused: `batch-…`.")]
+
+
+def publish(branch: _Branch, as_json: _Json = False) -> None:
+    """Bring a batch that a gate left on its branch to everybody.
+
+    Example:
+      1. Looked at, and good after all:
+         lakehouse tables publish batch-1f0c9a52b7de
+    """
+    report = _connect(as_json).publish(branch)
+    if as_json:
+        print_json({"type": "publish", **report.to_dict()})
+    else:
+        print(f"{report.summary}.")
+
+
+def discard(branch: _Branch, as_json: _Json = False) -> None:
+    """Give up a batch that a gate left on its branch; its archives stay in bronze.
+
+    Example:
+      1. Looked at, and wrong:
+         lakehouse tables discard batch-1f0c9a52b7de
+    """
+    tables = connect().discard(branch)
+    if as_json:
+        print_json({"type": "discard", "branch": branch, "tables": tables})
+    else:
+        print(f"{branch} is gone from {', '.join(tables)}.")
+
+
+def retain(
+    market: Annotated[list[str], typer.Option("--market", help="spot, um, …; repeat for several.")],
+    data_type: Annotated[list[str], typer.Option("--type", help="klines, aggTrades, …; repeat for several.")],
+    older_than: Annotated[str, typer.Option(help="Least time since the end of an archive's period: 90d.")],
+    symbol: Annotated[
+        list[str] | None, typer.Option("--symbol", help="Native symbol or pattern; repeat. Default: all.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Name of the connector.")] = "binance",
+    dry_run: _DryRun = False,
+    as_json: _Json = False,
+) -> None:
+    """Remove archives from bronze whose rows are in the tables; ledger and hashes stay.
+
+    Exit code 1 where the storage did not delete a file. `lakehouse archives collect --restore` brings them back.
+
+    Example:
+      1. Trades of more than a year ago:
+         lakehouse tables retain --market um --type aggTrades --older-than 365d --dry-run
+    """
+    age = parse_age("--older-than", older_than)
+    report = _connect(as_json).retain(
+        source, markets=market, data_types=data_type, symbols=symbol or None, older_than=age, dry_run=dry_run
+    )
+    if as_json:
+        print_json({"type": "retention", **report.to_dict()})
+    else:
+        print(f"{report.summary}.")
+    _end(report.failed > 0)
+
+
+def capacity(
+    limit: Annotated[
+        str | None, typer.Option("--capacity", help="What the lake may take in all: 2TB. Default: the server is asked.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Show what the lake holds, how it grows, and when the server is full.
+
+    Examples:
+      1. The server tells what is free (MinIO does):
+         lakehouse tables capacity
+      2. A quota of your own:
+         lakehouse tables capacity --capacity 2TB
+    """
+    report = _connect(as_json).capacity(capacity_bytes=parse_size("--capacity", limit))
+    if as_json:
+        print_json({"type": "capacity", **report.to_dict()})
+        return
+    rows = [(zone.zone, f"{zone.objects:,}", zone.size_bytes, zone.growth_bytes_per_day) for zone in report.zones]
+    shown = [[*row[:2], format_bytes(row[2]), "unknown" if row[3] is None else format_bytes(round(row[3]))] for row in rows]
+    print_table(["zone", "objects", "size", "growth a day"], shown)
+    print_table(["table", "size"], [[name, format_bytes(size)] for name, size in report.tables.items()])
+    print(f"{report.summary}.")
 
 
 class _Report(Protocol):

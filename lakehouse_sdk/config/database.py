@@ -40,6 +40,11 @@ def parse_database_uri(text: str | None) -> URL:
     return uri
 
 
+def is_web_address(text: str | None) -> bool:
+    """True for the address of a REST catalogue rather than of a database."""
+    return (text or "").startswith(("http://", "https://"))
+
+
 def first_line(error: BaseException) -> str:
     """What a database error says, without its SQL."""
     return str(error).strip().split("\n", 1)[0].rstrip(".")

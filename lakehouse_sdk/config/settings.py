@@ -104,8 +104,15 @@ class CatalogSettings(_Group):
     name: str = "lakehouse"
     """Its name, for clients that open it themselves."""
     uri: str | None = None
-    """SQLAlchemy address, `sqlite:////path/catalog.db` or `postgresql+psycopg://…`; needed as soon as a table is touched. A
-    password in it is masked in every repr and in JSON."""
+    """SQLAlchemy address, `sqlite:////path/catalog.db` or `postgresql+psycopg://…`, or `https://…` of an Iceberg REST
+    catalogue, beside which `ledger.uri` is needed; needed as soon as a table is touched. A password in it is masked in every
+    repr and in JSON."""
+    warehouse: str | None = None
+    """Warehouse of a REST catalogue, as its server calls it; None: the server's default."""
+    token: SecretStr | None = None
+    """Bearer token for a REST catalogue."""
+    credential: SecretStr | None = None
+    """Client id and secret for a REST catalogue, `id:secret`, of which it makes a token by OAuth2."""
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
@@ -140,6 +147,21 @@ class TableSettings(_Group):
     """Size of the data files that compaction plans, MiB: large enough that a scan opens few, small enough to prune."""
     exact: tuple[str, ...] = ()
     """Tables that hold decimals instead of float64, such as `silver.klines`; decides when a table is made, later the table."""
+
+
+class LedgerSettings(_Group):
+    """The ledger of archives."""
+
+    uri: str | None = None
+    """SQLAlchemy address of its database, as `catalog.uri`; None: the database of `catalog.uri`."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, mask_password(value) if isinstance(value, str) else value
+
+    @field_serializer("uri", when_used="json-unless-none")
+    def _mask_uri(self, uri: str) -> str:
+        return mask_password(uri)
 
 
 class TransferSettings(_Group):
@@ -203,6 +225,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     archives: ArchiveSettings = ArchiveSettings()
     catalog: CatalogSettings = CatalogSettings()
+    ledger: LedgerSettings = LedgerSettings()
     quality: QualitySettings = QualitySettings()
     tables: TableSettings = TableSettings()
     transfer: TransferSettings = TransferSettings()

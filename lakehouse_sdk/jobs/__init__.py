@@ -21,6 +21,7 @@ from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents,
 from lakehouse_sdk.jobs.copy import plan_copies
 from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
+from lakehouse_sdk.jobs.ingest import IngestedFile, IngestReport, ingest_files
 from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
 from lakehouse_sdk.jobs.load import load_series
 from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
@@ -40,6 +41,8 @@ __all__ = [
     "Coverage",
     "Discovery",
     "FolderUsage",
+    "IngestReport",
+    "IngestedFile",
     "Instruments",
     "PlannedArchive",
     "Removal",
@@ -55,6 +58,7 @@ __all__ = [
     "collect",
     "copy_archives",
     "discover_archives",
+    "ingest_files",
     "list_contents",
     "list_instruments",
     "load_series",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables import CheckedBatch, CommitReport, Reconciliation, TableCatalog
+    from lakehouse_sdk.tables import CheckedBatch, CommitReport, GateResult, Reconciliation, TableCatalog
 
 _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
@@ -86,6 +86,7 @@ class BuildReport:
         reconciled: Monthly archives of which some days have archives of their own, and how far the two agree; the days' word
             stands.
         without_format: Archives of types that no table takes; they stay in bronze as they are.
+        gate: What the gate said, where the build had one; a batch that did not pass is in no table but on its branch.
     """
 
     files: tuple[BuiltFile, ...]
@@ -94,6 +95,7 @@ class BuildReport:
     unchanged: int = 0
     reconciled: tuple[Reconciliation, ...] = ()
     without_format: int = 0
+    gate: GateResult | None = None
 
     def rows_by_table(self) -> dict[str, RowCounts]:
         """Rows of the archives that belong to each data table."""
@@ -134,6 +136,7 @@ class BuildReport:
             "unchanged": self.unchanged,
             "reconciled": [asdict(found) for found in self.reconciled],
             "without_format": self.without_format,
+            "gate": None if self.gate is None else asdict(self.gate),
             "commit": self.commit.to_dict(),
             "seconds": self.seconds,
         }
@@ -153,7 +156,12 @@ class BuildReport:
 
 
 def build_tables(
-    collected: CollectReport, *, settings: Settings, rebuild: bool = False, observer: Observer = ignore_events
+    collected: CollectReport,
+    *,
+    settings: Settings,
+    rebuild: bool = False,
+    branch: str = "main",
+    observer: Observer = ignore_events,
 ) -> BuildReport:
     """Build tables from the archives that a collection left in bronze; idempotent by archive key and SHA-256.
 
@@ -164,6 +172,7 @@ def build_tables(
         collected: From `collect`.
         settings: Where lake and catalogue are.
         rebuild: True to read also archives that the ledger calls published, for tables that lost rows.
+        branch: Where the rows go in every table; the ledger calls archives published that are on `main`.
         observer: Told as stages `parse` and `commit`.
 
     Raises:
@@ -172,26 +181,40 @@ def build_tables(
         IntegrityError: An archive in bronze no longer has the SHA-256 it was verified with.
         TableError: A commit lost its race to other writers too often.
     """
+    buildable = [item for item in collected.in_bronze if _has_format(item)]
+    items = [item for item in buildable if rebuild or not item.published]
+    report = build_archives(
+        collected.source, items, settings=settings, terms_url=collected.terms_url, branch=branch, observer=observer
+    )
+    without_format = len(collected.in_bronze) - len(buildable)
+    return replace(report, unchanged=len(buildable) - len(items), without_format=without_format)
+
+
+def build_archives(
+    source: str,
+    items: Iterable[CollectedArchive],
+    *,
+    settings: Settings,
+    terms_url: str = "",
+    branch: str = "main",
+    observer: Observer = ignore_events,
+) -> BuildReport:
+    """Build tables from these archives of bronze, each of a type that has a table format; otherwise as `build_tables`."""
     from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     started = time.perf_counter()
-    buildable = [item for item in collected.in_bronze if _has_format(item)]
-    items = sorted((item for item in buildable if rebuild or not item.published), key=_build_order)
     with (
         open_ledger(settings) as ledger,
         open_catalog(settings) as catalog,
         S3Client(settings.storage, max_connections=_READERS) as client,
         ThreadPoolExecutor(_READERS, "build") as pool,
     ):
-        checker = ArchiveChecker(collected.source, settings, client, catalog)
-        builder = _Builder(collected.source, ledger, catalog, checker, pool, observer)
-        report = builder.build(items, started=started, unchanged=len(buildable) - len(items))
-        if collected.terms_url:
-            catalog.note_terms(
-                {file.table for file in report.files if file.rows.accepted}, collected.source, collected.terms_url
-            )
+        checker = ArchiveChecker(source, settings, client, catalog)
+        builder = _Builder(source, ledger, catalog, checker, pool, branch, observer)
+        report = builder.build(sorted(items, key=_build_order), started=started)
+        if terms_url:
+            catalog.note_terms({file.table for file in report.files if file.rows.accepted}, source, terms_url)
         publish_ledger(ledger, catalog)
-    report = replace(report, without_format=len(collected.in_bronze) - len(buildable))
     observer(StageFinished("commit", report.seconds, report.summary, ok=not report.defective))
     return report
 
@@ -206,6 +229,7 @@ class _Builder:
         catalog: TableCatalog,
         checker: ArchiveChecker,
         pool: ThreadPoolExecutor,
+        branch: str,
         observer: Observer,
     ) -> None:
         self._source = source
@@ -213,11 +237,12 @@ class _Builder:
         self._catalog = catalog
         self._checker = checker
         self._pool = pool
+        self._branch = branch
         self._observer = observer
         self._files: list[BuiltFile] = []
         self._reconciled: list[Reconciliation] = []
 
-    def build(self, items: list[CollectedArchive], *, started: float, unchanged: int) -> BuildReport:
+    def build(self, items: list[CollectedArchive], *, started: float) -> BuildReport:
         """Days first, then the months that hold some of them: which days can be read decides what is left of the month."""
         self._observer(StageStarted("parse", f"{len(items)} archives", total_objects=len(items)))
         overlaps = Overlaps(self._ledger, (item.archive for item in items))
@@ -229,7 +254,7 @@ class _Builder:
             commit += self._commit(months, self._check_month, again)
         self._tell_end(time.perf_counter() - started)
         seconds = time.perf_counter() - started
-        return BuildReport(tuple(self._files), commit, seconds, unchanged, tuple(self._reconciled))
+        return BuildReport(tuple(self._files), commit, seconds, reconciled=tuple(self._reconciled))
 
     def _commit(
         self,
@@ -246,11 +271,12 @@ class _Builder:
             weigh=lambda item: max(item.archive.size_bytes, _SMALLEST_SHARE),
         )
         try:
-            commit = self._catalog.commit(self._note(batch) for batch in batches)
+            commit = self._catalog.commit((self._note(batch) for batch in batches), self._branch)
         except BaseException:
             self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PARSED))
             raise
-        self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PUBLISHED))
+        state = LedgerState.PUBLISHED if self._branch == "main" else LedgerState.PARSED
+        self._ledger.record(self._source, _changes(self._files[before:], state))
         return commit
 
     def _check_month(self, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:

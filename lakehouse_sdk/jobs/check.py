@@ -17,7 +17,7 @@ from lakehouse_sdk.jobs.overlaps import Overlaps
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables import CheckedBatch, Reconciliation, TableCatalog
+    from lakehouse_sdk.tables import CheckedBatch, Reconciliation, SourceFile, TableCatalog
 
 
 class ArchiveChecker:
@@ -63,11 +63,11 @@ class ArchiveChecker:
 
         month = self.read(item)
         entries = overlaps.find_days(item.archive)
-        days = [self.read(to_item(entry)) for entry in entries]
-        readable = [day for day in days if day.defect is None]
-        if month.defect is not None or not readable:
+        readable = [day for entry in entries if entry.in_bronze and (day := self.read(to_item(entry))).defect is None]
+        dropped = [(entry.period_start, entry.period_end) for entry in entries if not entry.in_bronze]
+        if month.defect is not None or not (readable or dropped):
             return month, None
-        return give_way(month, readable)
+        return give_way(month, readable, dropped)
 
 
 def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings, *, exact: bool = False) -> CheckedBatch:
@@ -82,10 +82,17 @@ def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings, 
     Raises:
         IntegrityError: The bytes do not have the SHA-256 that the source published.
     """
-    from lakehouse_sdk.tables import SourceFile, parse_archive, validate  # noqa: PLC0415 (loads polars and Arrow)
+    from lakehouse_sdk.tables import parse_archive, validate  # noqa: PLC0415 (loads polars and Arrow)
 
-    archive = item.archive
-    file = SourceFile(
+    file = to_source_file(item.archive, item.sha256 or hashlib.sha256(data).hexdigest())
+    return validate(parse_archive(data, file, exact=exact), limits)
+
+
+def to_source_file(archive: ArchiveObject, sha256: str) -> SourceFile:
+    """The archive as the tables name it."""
+    from lakehouse_sdk.tables import SourceFile  # noqa: PLC0415 (loads polars and Arrow)
+
+    return SourceFile(
         archive.source,
         archive.market,
         archive.data_type,
@@ -94,14 +101,17 @@ def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings, 
         archive.period_start,
         archive.period_end,
         archive.key,
-        item.sha256 or hashlib.sha256(data).hexdigest(),
+        sha256,
         read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
     )
-    return validate(parse_archive(data, file, exact=exact), limits)
+
+
+def to_archive(entry: LedgerEntry) -> ArchiveObject:
+    """An archive of bronze as the ledger knows it."""
+    names = {field.name for field in fields(ArchiveObject)} & {field.name for field in fields(LedgerEntry)}
+    return ArchiveObject(**{name: getattr(entry, name) for name in names}, checksum_key=None)
 
 
 def to_item(entry: LedgerEntry) -> CollectedArchive:
-    """An archive of bronze as the ledger knows it."""
-    names = {field.name for field in fields(ArchiveObject)} & {field.name for field in fields(LedgerEntry)}
-    archive = ArchiveObject(**{name: getattr(entry, name) for name in names}, checksum_key=None)
-    return CollectedArchive(archive, ArchiveState.PRESENT, entry.sha256)
+    """An archive of bronze as the ledger knows it, as a collection would report it."""
+    return CollectedArchive(to_archive(entry), ArchiveState.PRESENT, entry.sha256)

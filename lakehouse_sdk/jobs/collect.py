@@ -138,6 +138,8 @@ def _conclude_unmoved(item: PlannedArchive) -> CollectedArchive:
     match item.task:
         case Task.KEEP:
             return CollectedArchive(archive, ArchiveState.PRESENT, item.sha256, "", revision, item.published)
+        case Task.LEAVE:
+            return CollectedArchive(archive, ArchiveState.DROPPED, item.sha256, "", revision, published=True)
         case Task.REFUSE:
             return CollectedArchive(archive, ArchiveState.QUARANTINED, item.sha256, item.reason, revision)
         case Task.FAIL:

@@ -23,6 +23,8 @@ class Task(StrEnum):
     """In bronze already, as listed, and the ledger does not know: a run was killed, or the ledger is new."""
     KEEP = "keep"
     """In bronze already, as listed."""
+    LEAVE = "leave"
+    """Its rows are in the tables, and its bytes were dropped from bronze on request."""
     REFUSE = "refuse"
     """Its checksum file, or what an earlier run found, contradicts what is published."""
     FAIL = "fail"
@@ -99,9 +101,10 @@ class CollectionPlan:
         time = "unknown" if self.estimated_s is None else format_duration(self.estimated_s)
         refused = self.count(Task.REFUSE) + self.count(Task.FAIL)
         kept = self.count(Task.KEEP) + self.count(Task.ADOPT)
+        dropped = f", {format_count(count)} dropped before" if (count := self.count(Task.LEAVE)) else ""
         return (
             f"{format_count(self.objects)} to bring ({format_bytes(self.size_bytes)}, {format_count(self.requests)} requests,"
-            f" time {time}), {format_count(kept)} already in bronze, {format_count(refused)} refused"
+            f" time {time}), {format_count(kept)} already in bronze{dropped}, {format_count(refused)} refused"
         )
 
     def __repr__(self) -> str:
@@ -142,6 +145,8 @@ class ArchiveState(StrEnum):
     """Brought in this run; the source publishes no checksum for it."""
     PRESENT = "present"
     """Already in bronze; an earlier run brought these very bytes."""
+    DROPPED = "dropped"
+    """No longer in bronze, on request; the rows of these very bytes are in the tables."""
     QUARANTINED = "quarantined"
     """Not in bronze: the bytes or the checksum file contradict what is published."""
     ABSENT = "absent"
@@ -178,7 +183,7 @@ class CollectedArchive:
 
 @dataclass(frozen=True)
 class CollectReport:
-    """What a collection did; `archives` = verified + unverified + present + quarantined + absent + failed.
+    """What a collection did; `archives` = verified + unverified + present + dropped + quarantined + absent + failed.
 
     Attributes:
         source: Name of the connector.
@@ -210,8 +215,8 @@ class CollectReport:
 
     @property
     def problems(self) -> tuple[CollectedArchive, ...]:
-        """The archives that are not in bronze."""
-        return tuple(item for item in self.archives if not item.in_bronze)
+        """The archives that are not in bronze and should be."""
+        return tuple(item for item in self.archives if not item.in_bronze and item.state is not ArchiveState.DROPPED)
 
     def raise_for_failures(self) -> None:
         """Turn failed or cancelled copies into an error; quarantined and absent archives are a finding, not a failure.

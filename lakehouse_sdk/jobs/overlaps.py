@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Series
-from lakehouse_sdk.archives.ledger import IN_BRONZE, Ledger, LedgerEntry, LedgerState
+from lakehouse_sdk.archives.ledger import HELD, Ledger, LedgerEntry, LedgerState
 
 
 class Overlaps:
@@ -28,7 +28,7 @@ class Overlaps:
         markets = tuple({archive.market: None for archive in wanted})
         data_types = tuple({archive.data_type: None for archive in wanted})
         query = ArchiveQuery(markets, data_types, frequencies=("monthly",))
-        for entry in ledger.entries(self._source, query, states=IN_BRONZE):
+        for entry in ledger.entries(self._source, query, states=HELD):
             self._months[entry.series, entry.period_start] = entry
 
     def find_month(self, archive: ArchiveObject) -> LedgerEntry | None:
@@ -36,10 +36,10 @@ class Overlaps:
         if archive.frequency != "daily":
             return None
         month = self._months.get((archive.series, archive.period_start.replace(day=1)))
-        return month if month is not None and month.state is LedgerState.PUBLISHED else None
+        return month if month is not None and month.state in {LedgerState.PUBLISHED, LedgerState.DROPPED} else None
 
     def find_days(self, archive: ArchiveObject) -> list[LedgerEntry]:
-        """The daily archives in bronze within a monthly one, in order."""
+        """The daily archives within a monthly one that are in bronze, or were until they were dropped; in order."""
         if archive.frequency != "monthly":
             return []
         series = archive.series
@@ -48,6 +48,6 @@ class Overlaps:
             query = ArchiveQuery(
                 (archive.market,), (archive.data_type,), symbols=(archive.symbol,), intervals=intervals, frequencies=("daily",)
             )
-            self._days[series] = list(self._ledger.entries(self._source, query, states=IN_BRONZE))
+            self._days[series] = list(self._ledger.entries(self._source, query, states=HELD))
         start, end = archive.period_start, archive.period_end
         return [entry for entry in self._days[series] if start <= entry.period_start < end]

@@ -22,7 +22,7 @@ from lakehouse_sdk.archives import (
     get_connector,
     select_cadence,
 )
-from lakehouse_sdk.archives.ledger import IN_BRONZE, Ledger, LedgerChange, LedgerState, Listing, Sighting
+from lakehouse_sdk.archives.ledger import HELD, Ledger, LedgerChange, LedgerState, Listing, Sighting
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import IntegrityError, LakehouseError
@@ -51,6 +51,7 @@ class CollectOptions:
         audit: True to compare also what bronze itself lists with the ledger; what it lost, or holds otherwise, is brought
             again. What the source lists no longer is named, and stays in bronze.
         retry: True to try again what was quarantined before, though the source did not change it.
+        restore: True to bring again what was dropped from bronze.
         only: True for the archives to bring; None for all.
         dry_run: True to remember nothing and to ask for no checksum.
     """
@@ -59,6 +60,7 @@ class CollectOptions:
     incremental: bool = False
     audit: bool = False
     retry: bool = False
+    restore: bool = False
     only: Callable[[ArchiveObject], bool] | None = None
     dry_run: bool = False
 
@@ -163,10 +165,10 @@ class _Planner:
         return filter(self._options.only, chosen) if self._options.only else chosen
 
     def _find_held(self, series: Series) -> frozenset[str]:
-        """Keys of a series that bronze holds."""
+        """Keys of a series that need not be collected."""
         _, market, data_type, symbol, interval = series
         query = ArchiveQuery((market,), (data_type,), symbols=(symbol,), intervals=(interval,) if interval else None)
-        entries = self._ledger.entries(self._source, query, states=IN_BRONZE)
+        entries = self._ledger.entries(self._source, query, states=HELD)
         return frozenset(entry.key for entry in entries)
 
     def _find_unusable(self, discovery: Discovery) -> frozenset[tuple[str, str]]:
@@ -226,6 +228,11 @@ class _Planner:
 
     def _judge(self, sighting: Sighting, there: dict[str, ObjectInfo] | None) -> PlannedArchive:
         archive, entry = sighting.archive, sighting.entry
+        if entry is not None and entry.state is LedgerState.DROPPED and sighting.change != "republished":
+            if self._options.restore:
+                return self._bring(archive, "dropped before", entry.revision)
+            sha256 = entry.sha256 or entry.published_sha256
+            return PlannedArchive(archive, Task.LEAVE, "dropped from bronze", None, sha256, entry.revision, published=True)
         revision = 1 if entry is None else entry.revision + (self._options.dry_run and sighting.change == "republished")
         if self._is_adopted(sighting, there):
             return PlannedArchive(archive, Task.ADOPT, "in bronze, and not in the ledger", revision=revision)
@@ -324,7 +331,7 @@ class _Planner:
         """Archives that the source listed once and lists no longer; those that never came to bronze are absent from now on."""
         gone = [e for e in self._ledger.entries(self._source, discovery.query) if e.key not in self._listed]
         if not self._options.dry_run:
-            lost = [entry for entry in gone if not entry.in_bronze and entry.state is not LedgerState.ABSENT]
+            lost = [entry for entry in gone if not entry.is_held and entry.state is not LedgerState.ABSENT]
             reason = "the source lists it no longer"
             self._ledger.record(self._source, [LedgerChange(entry.key, LedgerState.ABSENT, reason) for entry in lost])
         return tuple(entry.key for entry in gone)

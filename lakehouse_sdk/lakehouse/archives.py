@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
     from lakehouse_sdk.jobs import BuildReport, CollectionPlan, CollectReport, Coverage, Discovery, Instruments
+    from lakehouse_sdk.tables import Gate
 
 
 class ArchiveCalls:
@@ -59,6 +60,7 @@ class ArchiveCalls:
         incremental: bool = ...,
         audit: bool = ...,
         repair: bool = ...,
+        restore: bool = ...,
         dry_run: Literal[False] = ...,
     ) -> CollectReport: ...
 
@@ -71,6 +73,7 @@ class ArchiveCalls:
         incremental: bool = ...,
         audit: bool = ...,
         repair: bool = ...,
+        restore: bool = ...,
         dry_run: Literal[True],
     ) -> CollectionPlan: ...
 
@@ -82,6 +85,7 @@ class ArchiveCalls:
         incremental: bool = False,
         audit: bool = False,
         repair: bool = False,
+        restore: bool = False,
         dry_run: bool = False,
     ) -> CollectReport | CollectionPlan:
         """Bring discovered archives into bronze; each becomes visible only when its published checksum held. Idempotent.
@@ -97,6 +101,7 @@ class ArchiveCalls:
                 months), for a run every night.
             audit: True to compare also what bronze itself holds with the ledger, for a run every week.
             repair: True to bring only what `coverage` calls missing or wrong, what was quarantined before included.
+            restore: True to bring again also what `retain` dropped from bronze.
             dry_run: True for the plan alone: objects, bytes, requests and an estimate of time; remembers nothing.
 
         Raises:
@@ -105,7 +110,7 @@ class ArchiveCalls:
         """
         from lakehouse_sdk.jobs import CollectOptions, collect, plan_collection, plan_repair  # noqa: PLC0415
 
-        options = CollectOptions(cadence=cadence, incremental=incremental, audit=audit, dry_run=dry_run)
+        options = CollectOptions(cadence, incremental=incremental, audit=audit, restore=restore, dry_run=dry_run)
         if repair:
             discovery, options = plan_repair(discovery, settings=self.settings, options=options)
         if dry_run:
@@ -171,19 +176,24 @@ class ArchiveCalls:
             tuple(markets), data_type, wanted, settings=self.settings, source=source, observer=self._observer
         )
 
-    def build(self, collected: CollectReport, *, rebuild: bool = False) -> BuildReport:
+    def build(self, collected: CollectReport, *, rebuild: bool = False, gate: Gate | None = None) -> BuildReport:
         """Turn collected archives into Iceberg tables: parse, validate, commit. Idempotent.
 
         Args:
             collected: From `collect`.
             rebuild: True to read also archives whose rows the ledger knows to be in the tables.
+            gate: Conditions of the batch: it lands on a branch, and is published only where they hold; `gate` of the report
+                says what came of it. Default: none.
 
         Raises:
             ConfigurationError: No catalogue is set, or the extra `tables` is not installed.
             TableError: A commit lost its race too often.
         """
         from lakehouse_sdk.jobs import build_tables  # noqa: PLC0415
+        from lakehouse_sdk.jobs.gate import build_through_gate  # noqa: PLC0415
 
+        if gate is not None:
+            return build_through_gate(collected, gate, settings=self.settings, rebuild=rebuild, observer=self._observer)
         return build_tables(collected, settings=self.settings, rebuild=rebuild, observer=self._observer)
 
 

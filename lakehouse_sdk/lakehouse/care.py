@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
+    from lakehouse_sdk.jobs.capacity import CapacityReport
+    from lakehouse_sdk.jobs.gate import PublishReport
+    from lakehouse_sdk.jobs.retention import RetentionReport
     from lakehouse_sdk.tables.care.compaction import CompactionReport
     from lakehouse_sdk.tables.care.expiry import ExpiryReport
     from lakehouse_sdk.tables.care.orphans import OrphanReport
@@ -105,6 +108,85 @@ class CareCalls:
         return remove_orphans(
             tables, settings=self.settings, older_than=older_than, force=force, dry_run=dry_run, observer=self._observer
         )
+
+    def retain(
+        self,
+        source: str = "binance",
+        *,
+        markets: Iterable[str],
+        data_types: Iterable[str],
+        older_than: timedelta,
+        symbols: Iterable[str] | None = None,
+        intervals: Iterable[str] | None = None,
+        dry_run: bool = False,
+    ) -> RetentionReport:
+        """Remove archives from bronze whose period ended so long ago and whose rows are in the tables.
+
+        Ledger, hashes and checksum files stay. Collections leave such archives alone, unless they are asked with `restore` or
+        the source publishes other bytes; coverage and `load` count them as there.
+
+        Args:
+            source: Name of a connector.
+            markets: As in `discover`, as are `data_types`, `symbols` and `intervals`.
+            data_types: Data types.
+            older_than: Least time since the end of an archive's period.
+            symbols: Native symbols or patterns, None for all.
+            intervals: Bar intervals, None for all.
+            dry_run: True to count what would go.
+
+        Raises:
+            ConfigurationError: `catalog.uri` is not set: the ledger lives there.
+            ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+        """
+        from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415
+        from lakehouse_sdk.jobs.retention import retain_bronze  # noqa: PLC0415
+
+        query = ArchiveQuery(
+            tuple(markets),
+            tuple(data_types),
+            symbols=None if symbols is None else tuple(symbols),
+            intervals=None if intervals is None else tuple(intervals),
+        )
+        return retain_bronze(
+            query, settings=self.settings, older_than=older_than, source=source, dry_run=dry_run, observer=self._observer
+        )
+
+    def capacity(self, *, capacity_bytes: int | None = None) -> CapacityReport:
+        """What the lake holds by zone and table, how it grows, and when the server is full.
+
+        Args:
+            capacity_bytes: Bytes that the lake may take in all; default: the server is asked what is free, which MinIO tells.
+
+        Raises:
+            NotFoundError: The lake's bucket does not exist yet.
+            ConnectError, AccessError, StorageError: The lake cannot be listed.
+        """
+        from lakehouse_sdk.jobs.capacity import measure_capacity  # noqa: PLC0415
+
+        return measure_capacity(settings=self.settings, capacity_bytes=capacity_bytes, observer=self._observer)
+
+    def publish(self, branch: str) -> PublishReport:
+        """Bring a batch that a gate left on its branch to `main`; idempotent up to its end, after which the branch is gone.
+
+        Where others wrote to a table meanwhile, the archives are built on top of what is there now.
+
+        Raises:
+            NotFoundError: No table has such a branch.
+            Otherwise as `build`; the branch stays then.
+        """
+        from lakehouse_sdk.jobs.gate import publish_batch  # noqa: PLC0415
+
+        return publish_batch(branch, settings=self.settings, observer=self._observer)
+
+    def discard(self, branch: str) -> tuple[str, ...]:
+        """Give up a batch that a gate left on its branch; returns the tables that had it. The next build takes it again.
+
+        Raises:
+            NotFoundError: No table has such a branch.
+        """
+        from lakehouse_sdk.jobs.gate import discard_batch  # noqa: PLC0415
+
+        return discard_batch(branch, settings=self.settings)
 
     def recover(self, *, dry_run: bool = False) -> RecoveryReport:
         """Find every table below the warehouse and register those that the catalogue does not know, at their newest state.

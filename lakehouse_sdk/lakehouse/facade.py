@@ -14,6 +14,7 @@ from lakehouse_sdk.events import Observer, ignore_events
 from lakehouse_sdk.lakehouse.archives import ArchiveCalls
 from lakehouse_sdk.lakehouse.care import CareCalls
 from lakehouse_sdk.lakehouse.gold import GoldCalls
+from lakehouse_sdk.lakehouse.ingest import IngestCalls
 from lakehouse_sdk.lakehouse.quality import QualityCalls
 from lakehouse_sdk.lakehouse.reading import ReadingCalls
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address, parse_address
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     )
 
 
-class Lakehouse(ArchiveCalls, CareCalls, GoldCalls, QualityCalls, ReadingCalls):
+class Lakehouse(ArchiveCalls, CareCalls, GoldCalls, IngestCalls, QualityCalls, ReadingCalls):
     """One lakehouse: its files, its transfers, its archives and its tables.
 
     A context manager: leaving it stops the servers that `local` started for it; one that `connect` returned owns none.

@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.catalog import TableCatalog as TableCatalog
     from lakehouse_sdk.tables.catalog import open_catalog as open_catalog
     from lakehouse_sdk.tables.container import ArchiveDefect as ArchiveDefect
+    from lakehouse_sdk.tables.declared import TableSchema as TableSchema
+    from lakehouse_sdk.tables.declared import check_file as check_file
+    from lakehouse_sdk.tables.declared.read import find_content as find_content
+    from lakehouse_sdk.tables.declared.read import make_file as make_file
     from lakehouse_sdk.tables.describe import TableDescription as TableDescription
     from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
     from lakehouse_sdk.tables.formats import find_format as find_format
     from lakehouse_sdk.tables.formats import get_format as get_format
+    from lakehouse_sdk.tables.gate import Gate as Gate
+    from lakehouse_sdk.tables.gate import GateResult as GateResult
     from lakehouse_sdk.tables.gold import BarQuery as BarQuery
     from lakehouse_sdk.tables.gold import GoldView as GoldView
     from lakehouse_sdk.tables.gold import open_bars as open_bars
@@ -53,6 +59,8 @@ _HOMES = {
     "CheckedBatch": "validation",
     "CommitReport": "report",
     "FormatSpec": "formats",
+    "Gate": "gate",
+    "GateResult": "gate",
     "GoldView": "gold",
     "ParsedArchive": "parse",
     "QualityReport": "quality",
@@ -69,12 +77,16 @@ _HOMES = {
     "TableCommit": "report",
     "TableDescription": "describe",
     "TableScan": "scan",
+    "TableSchema": "declared",
+    "check_file": "declared",
     "describe_rule": "rules",
+    "find_content": "declared.read",
     "find_format": "formats",
     "find_replayable": "replay",
     "get_format": "formats",
     "give_way": "reconcile",
     "holds": "replay",
+    "make_file": "declared.read",
     "open_bars": "gold",
     "open_catalog": "catalog",
     "parse_archive": "parse",
@@ -88,6 +100,8 @@ __all__ = [
     "CheckedBatch",
     "CommitReport",
     "FormatSpec",
+    "Gate",
+    "GateResult",
     "GoldView",
     "ParsedArchive",
     "QualityReport",
@@ -104,12 +118,16 @@ __all__ = [
     "TableCommit",
     "TableDescription",
     "TableScan",
+    "TableSchema",
+    "check_file",
     "describe_rule",
+    "find_content",
     "find_format",
     "find_replayable",
     "get_format",
     "give_way",
     "holds",
+    "make_file",
     "open_bars",
     "open_catalog",
     "parse_archive",

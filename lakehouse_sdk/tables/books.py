@@ -64,6 +64,7 @@ def quality_rows(batch: CheckedBatch) -> pa.Table:
         "flags": list(batch.flags.items()),
         "rows_flagged": batch.rows_flagged,
         "rule_failures": list(batch.rule_failures.items()),
+        "numbers_rounded": batch.numbers_rounded,
     }
     return pa.table([pa.array([row[field.name]], field.type) for field in _QUALITY], _QUALITY)
 

@@ -8,23 +8,34 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from pyiceberg.table.refs import MAIN_BRANCH
+from sqlalchemy.exc import IntegrityError
 
-from lakehouse_sdk.config.database import parse_database_uri, refuse_database
-from lakehouse_sdk.errors import ConfigurationError, NotFoundError
+from lakehouse_sdk.config.masking import mask_password
+from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
+from lakehouse_sdk.tables.care.branches import (
+    BranchArchive,
+    drop_branch,
+    fast_forward,
+    has_branch,
+    open_branch,
+    read_archives,
+)
 from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
+from lakehouse_sdk.tables.connecting import connect_catalog
 from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
+from lakehouse_sdk.tables.declared.schema import TableSchema
 from lakehouse_sdk.tables.evolution import evolve
 from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.formats import DATA_TABLES
@@ -32,7 +43,7 @@ from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
 from lakehouse_sdk.tables.refusals import storage_errors
 from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
-from lakehouse_sdk.tables.schemas import LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -50,36 +61,24 @@ def open_catalog(settings: Settings) -> TableCatalog:
 
     Raises:
         ConfigurationError: `catalog.uri` is not set or unusable, or the credentials of the storage are missing.
+        ConnectError, AccessError: A REST server does not answer, or refuses token or credential.
     """
-    uri = parse_database_uri(settings.catalog.uri)
     warehouse = f"s3://{settings.lake.bucket}/{settings.lake.warehouse_prefix.strip('/')}"
-    properties = {
-        "uri": uri.render_as_string(hide_password=False),
-        "warehouse": warehouse,
-        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
-        **settings.storage.to_pyiceberg(),
-    }
-    try:
-        try:
-            catalog = SqlCatalog(settings.catalog.name, **properties)
-        except (OperationalError, IntegrityError, ProgrammingError):  # another process may just have created the SQL tables
-            catalog = SqlCatalog(settings.catalog.name, **properties)
-    except (SQLAlchemyError, ImportError) as error:
-        raise refuse_database("The catalogue", uri, error) from error
+    catalog = connect_catalog(settings, warehouse)
     return TableCatalog(catalog, warehouse, settings)
 
 
 class TableCatalog:
     """The tables of one lakehouse; may be used from several threads, and by several processes at once.
 
-    Open it with `open_catalog`. It holds database connections until `close`, the end of a `with` block, or the end of its life.
+    Open it with `open_catalog`. It holds connections until `close`, the end of a `with` block, or the end of its life.
     """
 
-    def __init__(self, catalog: SqlCatalog, warehouse: str, settings: Settings) -> None:
+    def __init__(self, catalog: Catalog, warehouse: str, settings: Settings) -> None:
         self._catalog = catalog
         self._warehouse = warehouse
         self._settings = settings
-        self._finalizer = weakref.finalize(self, catalog.engine.dispose)
+        self._finalizer = weakref.finalize(self, catalog.close)
 
     def __enter__(self) -> Self:
         return self
@@ -88,15 +87,16 @@ class TableCatalog:
         self.close()
 
     def __repr__(self) -> str:
-        return f"TableCatalog({self._warehouse!r}, {make_url(self._catalog.properties['uri']).render_as_string()!r})"
+        return f"TableCatalog({self._warehouse!r}, {mask_password(self._catalog.properties['uri'])!r})"
 
     def close(self) -> None:
-        """Close the database connections; the catalogue opens new ones when it is used again."""
-        self._catalog.engine.dispose()
+        """Close the connections; the catalogue opens new ones when it is used again."""
+        self._catalog.close()
 
     def list_tables(self) -> list[str]:
         """Full names of all tables, sorted."""
-        names = (name for namespace in self._catalog.list_namespaces() for name in self._catalog.list_tables(namespace))
+        with self.storage_errors():
+            names = [name for namespace in self._catalog.list_namespaces() for name in self._catalog.list_tables(namespace)]
         return sorted(".".join(name) for name in names)
 
     def table(self, name: str) -> Table:
@@ -177,7 +177,7 @@ class TableCatalog:
             return wanted
         return [file for file in wanted if (file.key, file.sha256) not in done]
 
-    def commit(self, batches: Iterable[CheckedBatch], *, anew: bool = False) -> CommitReport:
+    def commit(self, batches: Iterable[CheckedBatch], branch: str = MAIN_BRANCH, *, anew: bool = False) -> CommitReport:
         """Commit checked archives: one Iceberg commit for each table, however many archives there are.
 
         Idempotent: an archive (key and SHA-256) whose rows are there is left alone, so a repeated or killed call changes
@@ -190,6 +190,7 @@ class TableCatalog:
         Args:
             batches: Taken one by one while rows are written, so a generator keeps memory bounded: about a million rows are
                 held at once. Sort the archives by `SourceFile.build_order` to get few, large files.
+            branch: Where the rows go in every table; one that does not exist begins at `main`.
             anew: True to put archives in place of their own rows, because the same bytes came out otherwise. An archive of
                 which a table has another revision is left alone there. `silver.quarantine` comes last then: as long as an
                 archive is in it, not all of its tables are known to be done.
@@ -203,23 +204,28 @@ class TableCatalog:
         pending: dict[str, PendingTable] = {}
         totals = _Totals()
 
-        def add(name: str, file: SourceFile, rows: pa.Table, withdraws: Sequence[Withdrawal] = ()) -> None:
+        def add(
+            name: str,
+            file: SourceFile,
+            rows: pa.Table,
+            withdraws: Sequence[Withdrawal] = (),
+            layout: TableLayout | None = None,
+        ) -> None:
             with storage_errors(self._catalog.properties):
                 if name not in pending:
-                    layout = LAYOUTS[name]
-                    pending[name] = PendingTable(lambda: self._load_or_create(layout), layout, now)
+                    found = layout or LAYOUTS[name]
+                    pending[name] = PendingTable(partial(self._load_for, found, branch), found, now, branch)
                 pending[name].add(Rows(file, rows), withdraws, anew=anew)
 
         try:
             for batch in batches:
                 totals.add(batch)
                 if batch.defect is None:
-                    add(batch.table, batch.scope, batch.accepted, batch.withdraws)
+                    add(batch.table, batch.scope, batch.accepted, batch.withdraws, batch.layout)
                     add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
                 add(QUARANTINE, batch.file, quarantine_rows(batch))
                 add(QUALITY, batch.file, quality_rows(batch))
-            books = _BOOKS_ANEW if anew else _BOOKS
-            order = sorted(pending, key=lambda name: (books.index(name) if name in books else -1, name))
+            order = sorted(pending, key=partial(_commit_order, books=_BOOKS_ANEW if anew else _BOOKS))
             with storage_errors(self._catalog.properties):
                 tables = tuple(pending[name].commit() for name in order)
         except BaseException:
@@ -227,6 +233,33 @@ class TableCatalog:
                 table.discard()
             raise
         return totals.report(tables=tables, seconds=time.perf_counter() - started)
+
+    def declare(self, name: str, schema: TableSchema | None) -> TableSchema:
+        """The declaration of a table of a user's own files: the stored one, extended by further optional columns of `schema`.
+
+        A table that does not exist yet is created by the first commit.
+
+        Raises:
+            UsageError: The table is declared otherwise, is the SDK's own, or there is no declaration at all.
+        """
+        try:
+            table = self.load(name)
+        except NotFoundError:
+            if schema is None:
+                raise UsageError(
+                    f"There is no table {name!r} and no schema for it.", hint="Give schema= the first time."
+                ) from None
+            schema.to_layout(name)
+            return schema
+        stored = table.properties.get(DECLARED)
+        if stored is None:
+            raise UsageError(f"{name} does not take files of your own.", hint="Choose another name, like silver.my_signals.")
+        known = TableSchema.from_json(stored)
+        wanted = known if schema is None else known.extend(name, schema)
+        if wanted != known:
+            with self.storage_errors(), evolve(table, wanted.to_layout(name)).transaction() as transaction:
+                transaction.set_properties({DECLARED: wanted.to_json()})
+        return wanted
 
     def append_ledger(self, ledger_id: str, rows: list[dict[str, object]]) -> int:
         """Append changes of the ledger to `bronze.ledger`, those that it has already left out; returns how many were new.
@@ -280,6 +313,31 @@ class TableCatalog:
             return is_exact(self._catalog.load_table(name).properties)
         return name in self._settings.tables.exact
 
+    def find_branch(self, branch: str) -> list[str]:
+        """Full names of the tables that have this branch, in the order in which batches are committed."""
+        with self.storage_errors():
+            return [name for name in sorted(self.list_tables(), key=_commit_order) if has_branch(self.load(name), branch)]
+
+    def read_branch(self, branch: str) -> list[BranchArchive]:
+        """The archives that this branch brings, and perhaps some that `main` has already."""
+        with self.storage_errors():
+            return read_archives(self.load(QUALITY), branch)
+
+    def forward_branch(self, branch: str) -> list[str]:
+        """Let `main` be what the branch is, where nobody wrote to `main` since; full names of the tables where somebody did."""
+        with self.storage_errors():
+            return [name for name in self.find_branch(branch) if not fast_forward(partial(self.load, name), branch)]
+
+    def drop_branch(self, branch: str) -> None:
+        """Take the branch away from every table; what only it held expires like any other old state."""
+        with self.storage_errors():
+            for name in self.find_branch(branch):
+                drop_branch(partial(self.load, name), branch)
+
+    def _load_for(self, layout: TableLayout, branch: str) -> IcebergTable:
+        load = partial(self._load_or_create, layout)
+        return load() if branch == MAIN_BRANCH else open_branch(load, branch)
+
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
         with suppress(NoSuchTableError):
             table = self._catalog.load_table(layout.name)
@@ -310,6 +368,10 @@ _BOOKS_ANEW = (QUALITY_DAYS, QUALITY, QUARANTINE)
 """The same for archives that are put in place anew."""
 
 
+def _commit_order(name: str, books: Sequence[str] = _BOOKS) -> tuple[int, str]:
+    return (books.index(name) if name in books else -1, name)
+
+
 class _Totals:
     """Sums over the batches of one commit."""
 
@@ -328,6 +390,7 @@ class _Totals:
             rows_duplicate=batch.rows_duplicate,
             rows_quarantined=batch.rows_quarantined,
             rows_flagged=batch.rows_flagged,
+            numbers_rounded=batch.numbers_rounded,
         )
         self._rejects.update(batch.rejects)
         self._flags.update(batch.flags)

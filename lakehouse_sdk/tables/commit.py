@@ -22,12 +22,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import takewhile
 
 import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
-from pyiceberg.transforms import IdentityTransform
+from pyiceberg.table.refs import MAIN_BRANCH
+from pyiceberg.transforms import DayTransform, IdentityTransform
 from sqlalchemy.exc import OperationalError
 
 from lakehouse_sdk.errors import TableError
@@ -62,10 +64,14 @@ class PendingTable:
         load: Loads the table as it is now, creating it where needed.
         layout: The table's layout.
         ingested_at: Written into every row.
+        branch: Where the rows go; it exists in the table that `load` gives.
     """
 
-    def __init__(self, load: Callable[[], Table], layout: TableLayout, ingested_at: datetime) -> None:
+    def __init__(
+        self, load: Callable[[], Table], layout: TableLayout, ingested_at: datetime, branch: str = MAIN_BRANCH
+    ) -> None:
         self._load = load
+        self._branch = branch
         self._layout = layout
         self._ingested_at = ingested_at
         self._table = load()
@@ -97,7 +103,7 @@ class PendingTable:
         self._buffer.append(rows)
         self._buffered_rows += rows.table.num_rows
         if self._buffered_rows >= GROUP_ROWS:
-            self._flush()
+            self._flush(self._take_whole_partitions())
 
     def commit(self) -> TableCommit:
         """Make everything visible in one commit; an archive that is already there is left alone.
@@ -105,7 +111,7 @@ class PendingTable:
         Raises:
             TableError: `MAX_ATTEMPTS` races were lost; nothing was committed.
         """
-        self._flush()
+        self._flush(self._take())
         attempt = 1
         while True:
             try:
@@ -127,9 +133,31 @@ class PendingTable:
             remove_files(self._table, self._written)
         self._written.clear()
 
-    def _flush(self) -> None:
-        """Write buffered rows of archives that the table does not have."""
-        batches, self._buffer, self._buffered_rows = self._buffer, [], 0
+    def _take_whole_partitions(self) -> list[Rows]:
+        """What is buffered but for the partition that is being filled, of which the rest may come; not where that is the most.
+
+        One file for each partition is then the rule, where archives come in `SourceFile.build_order`.
+        """
+        filling = self._partition_of(self._buffer[-1].file)
+        last = list(takewhile(lambda rows: self._partition_of(rows.file) == filling, reversed(self._buffer)))
+        held_rows = sum(rows.table.num_rows for rows in last)
+        return self._take(len(last)) if held_rows < self._buffered_rows / 2 else self._take()
+
+    def _take(self, but: int = 0) -> list[Rows]:
+        """Everything that is buffered but for the last few."""
+        count = len(self._buffer) - but
+        taken, self._buffer = self._buffer[:count], self._buffer[count:]
+        self._buffered_rows = sum(rows.table.num_rows for rows in self._buffer)
+        return taken
+
+    def _partition_of(self, file: SourceFile) -> tuple[object, ...]:
+        """The partition of an archive's first row."""
+        by_day = any(isinstance(field.transform, DayTransform) for field in self._table.spec().fields)
+        start = file.period_start
+        return file.source, file.market, file.interval, start.year, start.month, start.day if by_day else 1
+
+    def _flush(self, batches: list[Rows]) -> None:
+        """Write rows of archives that the table does not have."""
         self._note_present([batch.file for batch in batches])
         missing = [batch for batch in batches if batch.table.num_rows and not self._has(batch.file)]
         self._written += write_data_files(self._table, missing, self._ingested_at)
@@ -138,7 +166,7 @@ class PendingTable:
         return file.sha256 in self._present[file.key] and file.key not in self._anew
 
     def _note_present(self, files: list[SourceFile]) -> None:
-        for key, sha256 in find_present(self._table, self._layout, files):
+        for key, sha256 in find_present(self._table, self._layout, files, self._branch):
             self._present[key].add(sha256)
 
     def _look_again(self) -> None:
@@ -156,7 +184,8 @@ class PendingTable:
         """True where the commit whose outcome was unknown stands: the table has files of ours."""
         ours = {written.path for written in self._written}
         scopes = _scopes(self._table, self._layout, self._claims.values())
-        return any(task.file.file_path in ours for task in self._table.scan(any_of(scopes)).plan_files())
+        scan = self._table.scan(any_of(scopes), snapshot_id=self._snapshot_id())
+        return any(task.file.file_path in ours for task in scan.plan_files())
 
     def _give_way(self) -> None:
         """Drop archives that were to be put in place anew, and of which someone has committed another revision."""
@@ -196,9 +225,9 @@ class PendingTable:
         if gone:
             with warnings.catch_warnings():  # rows of an archive are there, but perhaps none of this time any more
                 warnings.filterwarnings("ignore", message="Delete operation did not match any records")
-                transaction.delete(any_of(gone))
+                transaction.delete(any_of(gone), branch=self._branch)
         if self._written:
-            with transaction.update_snapshot().fast_append() as append:
+            with transaction.update_snapshot(branch=self._branch).fast_append() as append:
                 for written in self._written:
                     append.append_data_file(written.data_file)
         try:
@@ -212,19 +241,20 @@ class PendingTable:
         return TableCommit(self._layout.name, self._snapshot_id(), rows, files, len(stale) + len(again), attempt)
 
     def _snapshot_id(self) -> int | None:
-        snapshot = self._table.current_snapshot()
+        snapshot = self._table.metadata.snapshot_by_name(self._branch)
         return None if snapshot is None else snapshot.snapshot_id
 
 
-def find_present(table: Table, layout: TableLayout, files: Iterable[SourceFile]) -> set[SourceId]:
+def find_present(table: Table, layout: TableLayout, files: Iterable[SourceFile], branch: str = MAIN_BRANCH) -> set[SourceId]:
     """Archives that have rows in the table, among others possibly: key and SHA-256 as the rows themselves say.
 
     Reads two columns of the data files that can hold rows of these partitions and times.
     """
     scopes = _scopes(table, layout, files)
-    if not scopes or table.current_snapshot() is None:
+    snapshot = table.metadata.snapshot_by_name(branch)
+    if not scopes or snapshot is None:
         return set()
-    paths = [task.file.file_path for task in table.scan(any_of(scopes)).plan_files()]
+    paths = [task.file.file_path for task in table.scan(any_of(scopes), snapshot_id=snapshot.snapshot_id).plan_files()]
     with ThreadPoolExecutor(_READ_THREADS) as pool:
         return set().union(*pool.map(lambda path: _read_sources(table, path), paths))
 

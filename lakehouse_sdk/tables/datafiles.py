@@ -37,7 +37,9 @@ from lakehouse_sdk.tables.schemas import INGESTED_AT, SOURCE_KEY
 from lakehouse_sdk.tables.source import SourceFile
 
 ROW_GROUP_ROWS = 250_000
-"""Rows in a row group: small enough that statistics of symbol and time prune, large enough to compress well."""
+"""Most rows in a row group: small enough that statistics of time prune, large enough to compress well."""
+LEAST_GROUP_ROWS = 30_000
+"""Rows from which on a row group ends with its symbol: a month of one-minute bars has 43,200."""
 WRITE_THREADS = 4
 """Files written at once; a small file waits for the server most of its time."""
 
@@ -226,9 +228,25 @@ def _write_parquet(output: Any, rows: pa.Table) -> tuple[pq.FileMetaData, int]:
     """Footer and size of the file."""
     with output.create() as stream:
         with open_parquet(stream, rows.schema) as writer:
-            writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+            write_row_groups(writer, rows)
         size = stream.tell()
     return writer.writer.metadata, size
+
+
+def write_row_groups(writer: pq.ParquetWriter, rows: pa.Table) -> None:
+    """Write rows in groups that end with a symbol where they can: who reads one symbol then decodes little else."""
+    for start, stop in _group_rows(rows):
+        writer.write_table(rows.slice(start, stop - start), row_group_size=ROW_GROUP_ROWS)
+
+
+def _group_rows(rows: pa.Table) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of whole symbols, of `LEAST_GROUP_ROWS` each where the last is not an exception."""
+    symbols = rows["symbol"].combine_chunks().indices.to_numpy() if "symbol" in rows.column_names else np.zeros(rows.num_rows)
+    first = 0
+    for _, stop in _runs([symbols], rows.num_rows):
+        if stop - first >= LEAST_GROUP_ROWS or stop == rows.num_rows:
+            yield first, stop
+            first = stop
 
 
 def open_parquet(stream: Any, schema: pa.Schema) -> pq.ParquetWriter:

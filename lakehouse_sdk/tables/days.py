@@ -14,6 +14,7 @@ import polars as pl
 
 from lakehouse_sdk.tables.formats import (
     AGG_TRADES,
+    DATA_TABLES,
     FUNDING,
     INDEX_KLINES,
     KLINES,
@@ -93,8 +94,11 @@ def count_days(
         line: Column of `rows` with the line numbers.
 
     Returns:
-        Every day of the period, ascending; where rows are further apart than a day, those that have rows.
+        Every day of the period, ascending; where rows are further apart than a day, those that have rows. Nothing for files of
+        a user's own.
     """
+    if spec.table not in DATA_TABLES:  # files of a user's own: they may speak of any time
+        return ()
     days = _list_days(file)
     if len(days) == 1:
         return (_count_one(rows, flagged, quarantined.len(), spec, file, days[0]),)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyiceberg.exceptions import NoSuchTableError
 
 from lakehouse_sdk.display import format_bytes, format_count, format_duration, html_card, html_table, text_table
+from lakehouse_sdk.tables.gold import DEFINITIONS
 from lakehouse_sdk.tables.gold.store import LINEAGE, NAMESPACE
 from lakehouse_sdk.tables.quality.read import read_quality
 from lakehouse_sdk.tables.quality.report import SERIES, format_score
@@ -72,6 +73,7 @@ class TableDescription:
         sources: Publishers with their archives: where rows come from.
         inputs: Tables that this one was computed from.
         derived: Tables that were computed from this one.
+        computable: What `lake.bars` computes from it on request: `bars`, or features of bars.
         sample: A few rows by column name, the archive of each in `_source_key`.
     """
 
@@ -97,6 +99,7 @@ class TableDescription:
     sources: tuple[TableSource, ...]
     inputs: tuple[str, ...]
     derived: tuple[str, ...]
+    computable: tuple[str, ...]
     sample: tuple[dict[str, Any], ...]
 
     @property
@@ -135,9 +138,10 @@ class TableDescription:
         if self.sources:
             origin = [(source.name, source.archives, source.terms_url) for source in self.sources]
             parts.append(html_table(origin, ["source", "archives", "terms"], caption="Where rows come from"))
-        if self.inputs or self.derived:
+        if self.inputs or self.derived or self.computable:
             views = [("computed from", name) for name in self.inputs] + [("serves", name) for name in self.derived]
-            parts.append(html_table(views, ["", "table"], caption="Computed tables"))
+            views += [("serves on request", f"lake.bars: {name}") for name in self.computable]
+            parts.append(html_table(views, ["", "view"], caption="Computed from others, and for others"))
         if self.sample:
             shown = [{name: exact_cell(value) for name, value in row.items()} for row in self.sample]
             parts.append(html_table(shown, caption="Some rows"))
@@ -197,6 +201,7 @@ def describe_table(table: Table, iceberg: IcebergTable) -> TableDescription:
         sources=tuple(_sources(table, series)),
         inputs=_inputs(table.properties),
         derived=tuple(_derived(catalog, table.name)),
+        computable=tuple(view.name for view in DEFINITIONS if table.name in view.tables),
         sample=tuple(_sample(table)),
     )
 

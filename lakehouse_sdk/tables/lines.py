@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -26,7 +27,7 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
         `column-count` where a line does not have the fields of the format, `number` where a field is not of its type.
     """
     lines = _split(body, first_line)
-    split = split_objects if spec.content == "json" else _split_fields
+    split = _SPLITS[spec.content]
     rows, misfits = split(lines, spec)
     rows = rows.with_columns(
         read_cell(column, pl.col(f"_raw_{column.name}")) for column in spec.columns if column.kind is not Kind.IGNORED
@@ -48,6 +49,12 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
     rejected = pl.concat([misfits, unreadable]).sort("line")
     rows = rows.filter(~broken)
     return rows.select("_line", *spec.kept, *read_decimals(rows, spec, "_raw_")), rejected
+
+
+def read_texts(body: bytes, spec: FormatSpec) -> pl.DataFrame:
+    """Every field as text, named as its column; of the lines that have the fields of the format."""
+    rows, _ = (split_objects if spec.content == "json" else _split_fields)(_split(body, 1), spec)
+    return rows.select(pl.col(f"_raw_{column.name}").alias(column.name) for column in spec.columns)
 
 
 def find_text(pieces: Iterable[bytes], lines: Sequence[int]) -> list[str]:
@@ -86,6 +93,30 @@ def _split_fields(lines: pl.DataFrame, spec: FormatSpec) -> tuple[pl.DataFrame, 
     fields = pl.col("_text").str.split_exact(",", len(spec.columns) - 1).struct.rename_fields(names).alias("_fields")
     misfits = lines.filter(~fits).with_columns(pl.format("{} fields", count).alias("value"))
     return lines.filter(fits).with_columns(fields).unnest("_fields"), misfits
+
+
+def _split_quoted(lines: pl.DataFrame, spec: FormatSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """As `_split_fields`, where fields may stand in quotes; a field never goes beyond its line."""
+    good: list[tuple[object, ...]] = []
+    bad: list[tuple[int, str, str]] = []
+    for number, text in lines.select("_line", "_text").iter_rows():
+        try:
+            fields = next(csv.reader([text], strict=True), [])
+        except csv.Error as error:
+            bad.append((number, text, str(error)))
+            continue
+        if len(fields) == len(spec.columns):
+            good.append((number, text, *fields))
+        else:
+            bad.append((number, text, f"{len(fields)} fields"))
+    raw = {f"_raw_{column.name}": pl.String for column in spec.columns}
+    return (
+        pl.DataFrame(good, schema={"_line": pl.Int64, "_text": pl.String, **raw}, orient="row"),
+        pl.DataFrame(bad, schema={"_line": pl.Int64, "_text": pl.String, "value": pl.String}, orient="row"),
+    )
+
+
+_SPLITS = {"csv": _split_fields, "quoted": _split_quoted, "json": split_objects}
 
 
 def _is_broken(column: Column) -> pl.Expr:

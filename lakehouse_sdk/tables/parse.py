@@ -22,6 +22,7 @@ from lakehouse_sdk.tables.decimals import exact_types
 from lakehouse_sdk.tables.formats import INSTANT_LIMIT, MICROSECONDS_FROM, MILLISECONDS_FROM, FormatSpec, Kind, get_format
 from lakehouse_sdk.tables.lines import REJECTED_SCHEMA, find_text, read_lines
 from lakehouse_sdk.tables.objects import find_unknown_keys, key_of, read_objects
+from lakehouse_sdk.tables.roundtrip import count_rounded
 from lakehouse_sdk.tables.source import SourceFile
 
 LINE = "_line"
@@ -59,6 +60,7 @@ class ParsedArchive:
         has_header: True where the CSV begins with the column names.
         time_unit: `s`, `ms`, `us`, `mixed` or `text`, as written for `spec.row_time`; None without rows.
         defect: Why nothing could be read at all; then there are no rows.
+        numbers_rounded: Numbers of the rows whose text has more digits than float64 holds.
         data: The archive itself: where a rule rejects a row, its text is looked up.
     """
 
@@ -69,6 +71,7 @@ class ParsedArchive:
     has_header: bool = False
     time_unit: str | None = None
     defect: ArchiveDefect | None = None
+    numbers_rounded: int = 0
     data: bytes = field(default=b"", repr=False)
 
     @property
@@ -100,30 +103,43 @@ def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> Pars
     actual = hashlib.sha256(data).hexdigest()
     if actual != file.sha256:
         raise IntegrityError(f"{file.key} was to have SHA-256 {file.sha256} and has {actual}.", hint="Collect it again.")
+    return parse_as(data, file, spec)
+
+
+def parse_as(data: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
+    """As `parse_archive`, in a format that is given; whose bytes they are is not asked."""
     try:
         return _parse_pieces(cut_lines(unpack(data, file.stem, file.container)), file, spec, data)
     except UnreadableError as error:
-        return ParsedArchive(file, spec, _no_rows(spec), defect=error.defect)
+        return refuse_archive(file, spec, error.defect)
+
+
+def refuse_archive(file: SourceFile, spec: FormatSpec, defect: ArchiveDefect) -> ParsedArchive:
+    """What there is of an archive that cannot be read."""
+    return ParsedArchive(file, spec, _no_rows(spec), defect=defect)
 
 
 def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, data: bytes) -> ParsedArchive:
     text, first_line = _skip_blank(pieces)
     head = text.partition(b"\n")[0]
-    has_header = spec.content == "csv" and _is_header(head, spec)
+    has_header = spec.content != "json" and _is_header(head, spec)
     unknown = _find_unknown_columns(head, spec) if has_header or spec.content == "json" else None
     if unknown is not None:
         return ParsedArchive(file, spec, _no_rows(spec), has_header=has_header, defect=unknown)
     if has_header:
         text, first_line = text[len(head) + 1 :], first_line + 1
     kept, rejected = [empty_rows(spec, LINE)], [pl.DataFrame(schema=REJECTED_SCHEMA)]
+    rounded = 0
     for piece in chain((text,), pieces):
         rows, bad = _read(piece, first_line, spec)
+        rounded += count_rounded(piece, rows, spec)
         kept.append(rows)
         rejected.append(bad)
         first_line += piece.count(b"\n")
     rows = pl.concat(kept)
     unit = _time_unit(rows[spec.row_time], spec)
-    return ParsedArchive(file, spec, _to_instants(rows, spec), pl.concat(rejected), has_header, unit, data=data)
+    rejects = pl.concat(rejected)
+    return ParsedArchive(file, spec, _to_instants(rows, spec), rejects, has_header, unit, numbers_rounded=rounded, data=data)
 
 
 def _skip_blank(pieces: Iterator[bytes]) -> tuple[bytes, int]:
@@ -195,6 +211,8 @@ def _slices(body: bytes) -> Iterator[bytes]:
 
 def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame | None:
     """All rows in one pass, or None where any line is not exactly as published."""
+    if spec.content == "quoted":
+        return None
     if not body:
         return empty_rows(spec, LINE)
     if spec.content == "json" and spec.exact:

@@ -47,7 +47,9 @@ class Reconciliation:
         return not self.only_daily and not self.only_monthly and not self.differing
 
 
-def give_way(month: CheckedBatch, days: Sequence[CheckedBatch]) -> tuple[CheckedBatch, Reconciliation]:
+def give_way(
+    month: CheckedBatch, days: Sequence[CheckedBatch], dropped: Sequence[tuple[datetime, datetime]] = ()
+) -> tuple[CheckedBatch, Reconciliation]:
     """The monthly batch without the rows of days that have a daily archive, and how far the two agree.
 
     The rows left out count as duplicates, so that rows in = accepted + duplicate + quarantined holds; disagreements are flags
@@ -56,8 +58,11 @@ def give_way(month: CheckedBatch, days: Sequence[CheckedBatch]) -> tuple[Checked
     Args:
         month: A checked monthly archive.
         days: Checked daily archives of the same series within the month, those that could be read.
+        dropped: Times of further days whose rows are in the table and whose archives are no longer in bronze: the month gives
+            way to them too, and nothing can be compared.
     """
     spec = get_format(month.file.source, month.file.market, month.file.data_type)
+    month = _without(month, spec.row_time, dropped)
     inside = _within(month.accepted, spec.row_time, [(day.file.period_start, day.file.period_end) for day in days])
     given = month.accepted.filter(inside)
     said = compare(given, pa.concat_tables([day.accepted for day in days]), spec.natural_key) if days else (0, 0, 0)
@@ -70,6 +75,17 @@ def give_way(month: CheckedBatch, days: Sequence[CheckedBatch]) -> tuple[Checked
     left = tuple(count for count in month.days if count.day not in given_days)
     flagged = sum(count.rows_flagged for count in left)
     return replace(month, accepted=rest, rows_duplicate=rows_duplicate, rows_flagged=flagged, flags=flags, days=left), found
+
+
+def _without(month: CheckedBatch, row_time: str, spans: Sequence[tuple[datetime, datetime]]) -> CheckedBatch:
+    """The batch without the rows of these times."""
+    if not spans:
+        return month
+    rest = month.accepted.filter(pc.invert(_within(month.accepted, row_time, spans)))
+    left = tuple(count for count in month.days if not any(start <= count.day < end for start, end in spans))
+    rows_duplicate = month.rows_duplicate + month.accepted.num_rows - rest.num_rows
+    flagged = sum(count.rows_flagged for count in left)
+    return replace(month, accepted=rest, rows_duplicate=rows_duplicate, rows_flagged=flagged, days=left)
 
 
 def compare(monthly: pa.Table, daily: pa.Table, natural_key: Sequence[str]) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Arrow's errors about the lake's storage, as the SDK's errors."""
+"""Arrow's errors about the lake's storage, and a REST catalogue's, as the SDK's errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from pyiceberg.exceptions import (
+    AuthorizationExpiredError,
+    ForbiddenError,
+    OAuthError,
+    RESTError,
+    ServiceUnavailableError,
+    UnauthorizedError,
+)
+from requests.exceptions import RequestException
+
+from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError, StorageError
 
 _UNREACHABLE = ("NETWORK_CONNECTION", "curlCode")
@@ -29,6 +40,8 @@ def storage_errors(properties: Mapping[str, Any]) -> Iterator[None]:
         yield
     except LakehouseError:
         raise
+    except (RESTError, RequestException) as error:
+        raise _translate_rest(error, mask_password(str(properties.get("uri", "the catalogue")))) from error
     except FileNotFoundError as error:
         raise NotFoundError(
             f"A file that the catalogue names is not in the storage: {_detail(error)}.",
@@ -36,6 +49,16 @@ def storage_errors(properties: Mapping[str, Any]) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise _translate(error, properties.get("s3.endpoint", "the storage server")) from error
+
+
+def _translate_rest(error: Exception, uri: str) -> LakehouseError:
+    """What a REST catalogue said, or that it said nothing."""
+    said = _detail(error)
+    if isinstance(error, UnauthorizedError | ForbiddenError | AuthorizationExpiredError | OAuthError):
+        return AccessError(f"The catalogue at {uri} refused: {said}.", hint="Check catalog.token or catalog.credential.")
+    if isinstance(error, RequestException | ServiceUnavailableError):
+        return ConnectError(f"No answer from the catalogue at {uri}.", hint="Is it running? catalog.uri is its address.")
+    return StorageError(f"The catalogue at {uri} failed: {said}.")
 
 
 def _translate(error: OSError, endpoint: object) -> LakehouseError:
@@ -47,5 +70,5 @@ def _translate(error: OSError, endpoint: object) -> LakehouseError:
     return StorageError(f"{endpoint} failed while a table was read or written: {_detail(error)}.")
 
 
-def _detail(error: OSError) -> str:
+def _detail(error: Exception) -> str:
     return str(error).strip().rstrip(".")[:300]

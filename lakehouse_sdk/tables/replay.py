@@ -17,6 +17,7 @@ from lakehouse_sdk.tables.schemas import INGESTED_AT, LAYOUTS, QUALITY, QUALITY_
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.catalog import TableCatalog
+    from lakehouse_sdk.tables.schemas import TableLayout
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -76,13 +77,13 @@ def holds(catalog: TableCatalog, batch: CheckedBatch) -> bool:
     books = [(QUALITY, quality_rows(batch), batch.file), (QUARANTINE, quarantine_rows(batch), batch.file)]
     if batch.defect is None:
         books += [(QUALITY_DAYS, day_rows(batch), batch.file), (batch.table, batch.accepted, batch.scope)]
-    return all(_same(_stored(catalog, name, file), rows) for name, rows, file in books)
+    return all(_same(_stored(catalog, name, file, batch.layout), rows) for name, rows, file in books)
 
 
-def _stored(catalog: TableCatalog, name: str, file: SourceFile) -> pa.Table:
+def _stored(catalog: TableCatalog, name: str, file: SourceFile, layout: TableLayout | None) -> pa.Table:
     """Rows of the archive in a table, but for the time of their commit."""
     where = [equals(SOURCE_KEY, file.key), equals(SOURCE_SHA256, file.sha256)]
-    span = within(LAYOUTS[name].row_time, file.period_start, file.period_end)
+    span = within((LAYOUTS.get(name) or layout or LAYOUTS[name]).row_time, file.period_start, file.period_end)
     try:
         with catalog.storage_errors():
             rows: pa.Table = catalog.load(name).scan(all_of([*where, span])).to_arrow()

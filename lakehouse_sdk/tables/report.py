@@ -59,6 +59,7 @@ class CommitReport:
         rows_duplicate: Exact repetitions that were dropped.
         rows_quarantined: Rows that belong into quarantine.
         rows_flagged: Accepted rows that break a rule of severity W.
+        numbers_rounded: Numbers of all files whose text has more digits than float64 holds.
         rejects: Quarantined rows by rule.
         flags: The flagged rows by rule; a row may break several.
         defects: Archives that could not be read at all.
@@ -72,6 +73,7 @@ class CommitReport:
     rows_duplicate: int = 0
     rows_quarantined: int = 0
     rows_flagged: int = 0
+    numbers_rounded: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
     defects: tuple[DefectiveArchive, ...] = ()
@@ -87,6 +89,7 @@ class CommitReport:
             self.rows_duplicate + other.rows_duplicate,
             self.rows_quarantined + other.rows_quarantined,
             self.rows_flagged + other.rows_flagged,
+            self.numbers_rounded + other.numbers_rounded,
             dict(sorted((Counter(self.rejects) + Counter(other.rejects)).items())),
             dict(sorted((Counter(self.flags) + Counter(other.flags)).items())),
             self.defects + other.defects,
@@ -111,6 +114,7 @@ class CommitReport:
             "duplicate": format_count(self.rows_duplicate),
             "quarantined": format_count(self.rows_quarantined),
             "flagged": format_share(self.rows_flagged, self.rows_accepted),
+            "numbers rounded": format_count(self.numbers_rounded),
             "unreadable archives": format_count(len(self.defects)),
             "time": format_duration(self.seconds),
         }

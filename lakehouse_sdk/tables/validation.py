@@ -34,6 +34,8 @@ from lakehouse_sdk.tables.source import SourceFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lakehouse_sdk.tables.schemas import TableLayout
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedBatch:
@@ -55,7 +57,9 @@ class CheckedBatch:
         last_time: Time of the last accepted row.
         defect: Why the archive could not be read at all; then there are no rows.
         scope: The archive with the whole period in which its format allows rows: what a newer revision must replace.
+        layout: The table where it is a user's own; None for the SDK's.
         withdraws: Archives whose rows within a time (start, end) these rows take the place of: a month that gives way to a day.
+        numbers_rounded: Numbers of the file whose text has more digits than float64 holds.
     """
 
     file: SourceFile
@@ -74,6 +78,8 @@ class CheckedBatch:
     defect: ArchiveDefect | None
     scope: SourceFile
     withdraws: tuple[tuple[str, datetime, datetime], ...] = ()
+    numbers_rounded: int = 0
+    layout: TableLayout | None = field(default=None, repr=False)
 
     @property
     def rows_in(self) -> int:
@@ -143,6 +149,7 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
             period_start=parsed.file.period_start - parsed.spec.early,
             period_end=parsed.file.period_end + parsed.spec.late,
         ),
+        numbers_rounded=parsed.numbers_rounded,
     )
 
 
@@ -155,7 +162,7 @@ def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tu
     rules = select_rules(spec, Severity.REJECT) + ((_exact_scale(spec),) if spec.exact else ())
     breaks = [rule.breaks(given).fill_null(value=False).alias(rule.id) for rule in rules]
     installed = _apply_installed(rows, Severity.REJECT, given, failures)
-    clean = rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0))
+    clean = not breaks or rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0))
     if clean and not any(mask.any() for _, mask in installed):
         return rows, pl.DataFrame(schema=_BREACHES)
     rules = (*rules, *(rule for rule, _ in installed))
@@ -236,7 +243,7 @@ def _flag(rows: pl.DataFrame, given: Given, failures: dict[str, str]) -> tuple[d
     if rows.is_empty():
         return {}, None
     breaks = {rule.id: rule.breaks(given) for rule in rules}
-    found = rows.select(mask.sum().alias(rule_id) for rule_id, mask in breaks.items()).row(0)
+    found = rows.select(mask.sum().alias(rule_id) for rule_id, mask in breaks.items()).row(0) if breaks else ()
     counts = {rule_id: int(count) for rule_id, count in zip(breaks, found, strict=True) if count}
     installed = [mask for _, mask in _apply_installed(rows, Severity.FLAG, given, failures) if mask.any()]
     flags = counts | {mask.name: int(mask.sum()) for mask in installed}

@@ -22,7 +22,7 @@ from lakehouse_sdk import (
 from lakehouse_sdk.events import Event, Observer, ignore_events
 from lakehouse_sdk.filesystem import LakehouseFileSystem
 from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
-from lakehouse_sdk.tables import Table, TableCatalog
+from lakehouse_sdk.tables import GoldView, Table, TableCatalog
 
 
 def check_entry_points() -> None:
@@ -64,6 +64,11 @@ def check_main_job(lake: Lakehouse) -> None:
     assert_type(lake.catalog, TableCatalog)
     assert_type(lake.table("silver.klines"), Table)
     assert_type(lake.table("silver.klines").scan(symbols=["BTCUSDT"]).to_pandas(), pd.DataFrame)
+    view = lake.bars("BTCUSDT", interval="5m", gaps="fill", features=["vwap", "funding"])
+    assert_type(view, GoldView)
+    assert_type(view.to_pandas(), pd.DataFrame)
+    assert_type(lake.cross_check("BTCUSDT").agrees, bool)
+    lake.bars(interval="5m", features=["alpha"])  # type: ignore[list-item]
 
 
 def check_observers() -> None:

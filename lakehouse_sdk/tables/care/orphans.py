@@ -16,7 +16,7 @@ from pyiceberg.table import Table
 
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import UsageError
-from lakehouse_sdk.storage import ListingOrderError, ObjectInfo, S3Client
+from lakehouse_sdk.storage import ObjectInfo, S3Client
 from lakehouse_sdk.tables.care.references import read_references, split_location
 from lakehouse_sdk.tables.care.retry import LoadTable
 
@@ -118,7 +118,7 @@ def remove_orphans(
 
     def unnamed() -> Iterator[ObjectInfo]:
         nonlocal young
-        for info in _list(client, bucket, f"{key}/"):
+        for info in client.list_objects(bucket, f"{key}/"):
             if hash(f"{bucket}/{info.key}") not in named:
                 if info.last_modified < before:
                     yield info
@@ -154,13 +154,6 @@ def check_age(older_than: timedelta, *, force: bool) -> None:
 def _read_named(table: Table) -> set[int]:
     """Numbers of the files that the table names. Two files of one number would only keep an orphan."""
     return {hash("/".join(split_location(path))) for path in read_references(table)}
-
-
-def _list(client: S3Client, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
-    try:
-        yield from client.list_parallel(bucket, prefix)
-    except ListingOrderError:  # an odd server; its pages are taken as they come
-        yield from client.list_objects(bucket, prefix)
 
 
 def _check_apart(name: str, location: str, others: Iterable[str]) -> None:

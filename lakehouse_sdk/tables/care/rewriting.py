@@ -14,7 +14,14 @@ from pyiceberg.table import Table
 
 from lakehouse_sdk.errors import TableError
 from lakehouse_sdk.tables.care.merge import digest_rows, merge_files, read_batches
-from lakehouse_sdk.tables.datafiles import ROW_GROUP_ROWS, conform_rows, describe_file, new_data_path, open_parquet
+from lakehouse_sdk.tables.datafiles import (
+    ROW_GROUP_ROWS,
+    conform_rows,
+    describe_file,
+    new_data_path,
+    open_parquet,
+    write_row_groups,
+)
 
 MERGE_ROWS = 1_000_000
 """Rows held at once while files are merged."""
@@ -118,7 +125,7 @@ class _Writer:
             self._paths.append(path)
             stream = self._table.io.new_output(path).create()
             self._open = (path, stream, open_parquet(stream, rows.schema))
-        self._open[2].write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        write_row_groups(self._open[2], rows)
 
     def _close(self) -> None:
         self._flush()

@@ -116,7 +116,8 @@ class FormatSpec:
         columns: In the order of the file.
         natural_key: Columns that identify a row within one symbol (and interval).
         row_time: Column that places a row in time; it decides period, partition and order.
-        content: `csv`, or `json` for one object a line whose keys are the columns, in any order.
+        content: `csv`, `quoted` for one whose fields may stand in quotes, or `json` for one object a line whose keys are the
+            columns, in any order.
         constants: Columns of the table that are the same for every row of every file.
         early: How far before the archive's period a row may lie.
         late: How far behind the last instant before the period's end a row may lie.
@@ -131,7 +132,7 @@ class FormatSpec:
     columns: tuple[Column, ...]
     natural_key: tuple[str, ...]
     row_time: str
-    content: Literal["csv", "json"] = "csv"
+    content: Literal["csv", "quoted", "json"] = "csv"
     constants: tuple[tuple[str, int], ...] = ()
     early: timedelta = timedelta(0)
     late: timedelta = timedelta(0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import time
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -152,10 +151,9 @@ def _replace(table: Table, rows: pl.DataFrame, view: GoldView, lineage: str, att
     note = {LINEAGE: lineage}
     transaction = table.transaction()
     transaction.set_properties({KIND: json.dumps(view.kind, sort_keys=True), ROW_TIME: "open_time", **note})
-    if table.current_snapshot() is not None:
-        with warnings.catch_warnings():  # nothing of this market and span may be there
-            warnings.filterwarnings("ignore", message="Delete operation did not match any records")
-            transaction.delete(_scope(view), snapshot_properties=note)
+    scope = _scope(view)
+    if table.scan(scope, selected_fields=("symbol",), limit=1).to_arrow().num_rows:  # pyiceberg warns where nothing is deleted
+        transaction.delete(scope, snapshot_properties=note)
     if rows.height:
         schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
         transaction.append(rows.to_arrow().cast(schema), snapshot_properties=note)

@@ -40,6 +40,7 @@ _SUM_COLUMNS = {
     "rows_duplicate": "duplicate",
     "rows_quarantined": "quarantined",
     "rows_flagged": "flagged",
+    "numbers_rounded": "numbers rounded",
     "score": "score",
 }
 
@@ -53,6 +54,7 @@ def render_card(report: QualityReport) -> str:
         "rows in": format_count(report.counts["rows_in"]),
         "quarantined": format_count(report.counts["rows_quarantined"]),
         "flagged": format_share(report.counts["rows_flagged"], report.counts["rows_accepted"]),
+        "numbers rounded": format_count(report.counts["numbers_rounded"]),
     }
     body = _heat(report, 15) + _rules_table(report, 10)
     return str(html_card(f"Quality of {report.title}", facts, body, tone=_tone(report)))

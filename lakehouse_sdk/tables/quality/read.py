@@ -10,6 +10,7 @@ import polars as pl
 
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.tables.days import find_rows_per_day
+from lakehouse_sdk.tables.declared.read import SOURCE
 from lakehouse_sdk.tables.formats import find_format
 from lakehouse_sdk.tables.quality.report import SERIES, QualityReport
 from lakehouse_sdk.tables.schemas import QUALITY, QUALITY_DAYS, QUARANTINE, SOURCE_KEY
@@ -22,8 +23,17 @@ _EXAMPLES = 3
 _EXAMPLE_COLUMNS = ("rule", "value", "text", "line", SOURCE_KEY)
 _READ_EXAMPLES = 5_000
 """Rows of the quarantine that are looked at for examples."""
-_DAY_COLUMNS = (*SERIES, "day", "rows_accepted", "rows_expected", "score", "rows_flagged", "rows_quarantined")
-_TIMES = ("first_time", "last_time")
+_INSTANT = pl.Datetime("us", "UTC")
+_COUNTS = ("rows_accepted", "rows_expected", "rows_flagged", "rows_quarantined")
+_DAYS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys(SERIES, pl.String),
+    "day": _INSTANT,
+    **dict.fromkeys(_COUNTS, pl.Int64),
+    "score": pl.Float64,
+    "first_time": _INSTANT,
+    "last_time": _INSTANT,
+}
+_LATER_COUNTS = ("rows_flagged", "numbers_rounded")
 _BY_RULE: dict[str, type[pl.DataType]] = {"rejects": pl.Int64, "flags": pl.Int64, "rule_failures": pl.String}
 
 
@@ -51,21 +61,31 @@ def read_quality(
     """
     wanted = _wanted(source, market, data_types, symbols)
     overlaps = [*([pl.col("period_end") > start] if start else []), *([pl.col("period_start") < end] if end else [])]
-    known = catalog.table(QUALITY).scan().to_polars().filter(*wanted)
+    known = _read_archives(catalog, wanted)
     archives = known.filter(*overlaps)
     if archives.is_empty():
         raise NotFoundError(
             f"No archive was built of {_title(source, market, data_types, symbols, start, end)}.",
             hint="`lake.quality()` reports on all; `lake.catalog.list_tables()` says which tables there are.",
         )
-    by_rule = (pl.col(name).cast(_pairs_of(values)) for name, values in _BY_RULE.items())
-    archives = archives.with_columns(_tables_of(archives), pl.col("rows_flagged").fill_null(0), *by_rule)
+    archives = archives.with_columns(_tables_of(archives))
     days = _note_edges(_add_unreadable(_read_days(catalog, wanted), known))
     inside = [*([pl.col("day") >= start - _DAY] if start else []), *([pl.col("day") < end] if end else [])]
     days = days.filter(*inside, *([pl.col("day") + _DAY > start] if start else []))
     days = days.with_columns(_tables_of(days))
     title = _title(source, market, data_types, symbols, start, end)
     return QualityReport(title, archives, days.sort(*SERIES, "day", nulls_last=True), _read_examples(catalog, archives))
+
+
+def _read_archives(catalog: Books, wanted: list[pl.Expr]) -> pl.DataFrame:
+    """`silver.quality`; columns that a table of an older release lacks are null, or 0."""
+    rows = catalog.table(QUALITY).scan().to_polars().filter(*wanted)
+    by_rule = [(pl.col(name) if name in rows.columns else pl.lit(None)) for name in _BY_RULE]
+    counts = [(pl.col(name) if name in rows.columns else pl.lit(0)) for name in _LATER_COUNTS]
+    return rows.with_columns(
+        *(value.cast(_pairs_of(type_)).alias(name) for value, (name, type_) in zip(by_rule, _BY_RULE.items(), strict=True)),
+        *(value.cast(pl.Int64).fill_null(0).alias(name) for value, name in zip(counts, _LATER_COUNTS, strict=True)),
+    )
 
 
 def _pairs_of(values: type[pl.DataType]) -> pl.List:
@@ -85,7 +105,11 @@ def _wanted(
 
 
 def _read_days(catalog: Books, wanted: list[pl.Expr]) -> pl.DataFrame:
-    return catalog.table(QUALITY_DAYS).scan(columns=[*_DAY_COLUMNS, *_TIMES]).to_polars().filter(*wanted)
+    try:
+        days = catalog.table(QUALITY_DAYS).scan(columns=list(_DAYS_SCHEMA)).to_polars()
+    except NotFoundError:  # no archive could be read so far
+        days = pl.DataFrame(schema=_DAYS_SCHEMA)
+    return days.filter(*wanted)
 
 
 def _read_examples(catalog: Books, archives: pl.DataFrame) -> pl.DataFrame:
@@ -104,13 +128,13 @@ def _tables_of(rows: pl.DataFrame) -> pl.Series:
 
 def _add_unreadable(days: pl.DataFrame, archives: pl.DataFrame) -> pl.DataFrame:
     """The days, and those of archives that could not be read, unless another archive has them."""
-    broken = archives.filter(pl.col("defect").is_not_null())
+    broken = archives.filter(pl.col("defect").is_not_null() & (pl.col("source") != SOURCE))  # those may speak of any time
     rows = [
-        (*(archive[name] for name in SERIES), day, 0, _expected(archive), 0.0 if _expected(archive) else None, 0, 0, None, None)
+        (*(archive[name] for name in SERIES), day, 0, _expected(archive), 0, 0, 0.0 if _expected(archive) else None, None, None)
         for archive in broken.iter_rows(named=True)
         for day in _list_days(archive["period_start"], archive["period_end"])
     ]
-    added = pl.DataFrame(rows, schema={name: days.schema[name] for name in (*_DAY_COLUMNS, *_TIMES)}, orient="row")
+    added = pl.DataFrame(rows, schema=_DAYS_SCHEMA, orient="row")
     added = added.join(days, on=[*SERIES, "day"], how="anti", nulls_equal=True).unique([*SERIES, "day"])
     return pl.concat(
         [days.with_columns(pl.lit("").alias("note")), added.with_columns(pl.lit("unreadable").alias("note"))], how="vertical"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SERIES = ("source", "market", "data_type", "symbol", "interval")
 """What names a series."""
-COUNTS = ("rows_in", "rows_accepted", "rows_duplicate", "rows_quarantined", "rows_flagged")
+COUNTS = ("rows_in", "rows_accepted", "rows_duplicate", "rows_quarantined", "rows_flagged", "numbers_rounded")
 
 _EXPECTED = pl.col("rows_expected").filter(pl.col("is_scored")).sum()
 _PRESENT = pl.min_horizontal("rows_accepted", "rows_expected").filter(pl.col("is_scored")).sum()
@@ -50,7 +50,7 @@ class QualityReport:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Sums over all archives: `archives`, and the rows in, accepted, duplicate, quarantined, flagged."""
+        """Sums over all archives: `archives`, the rows in, accepted, duplicate, quarantined, flagged, the numbers rounded."""
         sums = self.archives.select(pl.col(COUNTS).sum()).row(0, named=True)
         return {"archives": self.archives.height, **{name: int(value) for name, value in sums.items()}}
 
@@ -187,8 +187,9 @@ class QualityReport:
 
 def name_series(row: dict[str, Any]) -> str:
     """The series of a row as a person says it: `BTCUSDT klines 1m (binance um)`."""
-    parts = (row["symbol"], row["data_type"], row["interval"])
-    return f"{' '.join(part for part in parts if part)} ({row['source']} {row['market']})"
+    named = " ".join(part for part in (row["symbol"], row["data_type"], row["interval"]) if part)
+    place = f"{row['source']} {row['market']}".strip()
+    return f"{named} ({place})"
 
 
 def format_score(score: float | None) -> str:

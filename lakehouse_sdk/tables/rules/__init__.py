@@ -66,7 +66,7 @@ __all__ = [
 
 def select_rules(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:
     """The rules of the format's table that are about its columns and have this severity, in order."""
-    return tuple(rule for rule in RULES[spec.table] if rule.severity is severity and rule.applies(spec))
+    return tuple(rule for rule in RULES.get(spec.table, ()) if rule.severity is severity and rule.applies(spec))
 
 
 def select_installed(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:

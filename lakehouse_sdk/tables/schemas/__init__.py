@@ -6,6 +6,7 @@ subject: `bars`, `trades`, `derivatives`, `books`. What a column means is stored
 
 from lakehouse_sdk.tables.schemas import bars, books, derivatives, trades
 from lakehouse_sdk.tables.schemas.layout import (
+    DECLARED,
     EVENT_ID,
     HIDDEN_COLUMNS,
     INGESTED_AT,
@@ -27,6 +28,7 @@ LAYOUTS: dict[str, TableLayout] = {
 """Every table that the SDK creates, by full name."""
 
 __all__ = [
+    "DECLARED",
     "EVENT_ID",
     "HIDDEN_COLUMNS",
     "INGESTED_AT",

@@ -75,6 +75,13 @@ _QUALITY_SCHEMA = Schema(
     NestedField(120, INSTRUMENT, TEXT, required=False, doc="Symbol as ccxt writes it; null where it follows no known rule"),
     NestedField(121, "rows_flagged", LONG, required=False, doc="Accepted rows that break any rule of severity W"),
     _by_rule(130, "rule_failures", TEXT, "What rules of other packages raised; they judged nothing", required=False),
+    NestedField(
+        140,
+        "numbers_rounded",
+        LONG,
+        required=False,
+        doc="Numbers of the file whose text has more digits than float64 holds; bronze has them all, exact tables too",
+    ),
 )
 
 _DAYS_SCHEMA = make_schema(
@@ -103,7 +110,11 @@ _LEDGER_SCHEMA = make_schema(
     ("period_start", INSTANT, "First instant the archive covers, UTC"),
     ("period_end", INSTANT, "First instant after it, UTC"),
     ("key", TEXT, "Key of the archive at its publisher"),
-    ("state", TEXT, "State after the change: discovered, copied, verified, parsed, published, failed, quarantined, absent"),
+    (
+        "state",
+        TEXT,
+        "State after the change: discovered, copied, verified, parsed, published, dropped, failed, quarantined, absent",
+    ),
     ("reason", TEXT, "Why, for the states that have a reason; else empty"),
     ("revision", LONG, "Which bytes under the key, from 1"),
     ("attempt", LONG, "How often a copy was begun"),

@@ -36,6 +36,8 @@ INSTRUMENT = "instrument"
 HIDDEN_COLUMNS = "lakehouse.hidden-columns"
 """Table property: columns that a scan leaves out unless they are named, separated by commas."""
 
+DECLARED = "lakehouse.declared"
+"""Table property: the declaration of a table of a user's own files, as JSON."""
 ROW_TIME = "lakehouse.row-time"
 """Table property: column that places a row in time, for tables that no layout of this release describes."""
 
@@ -56,6 +58,7 @@ class TableLayout:
         order: Columns that rows are sorted by within a partition.
         row_time: Column that places a row in time; a replacement filter names it beside the key.
         hidden: Columns that scans leave out by default.
+        further: More properties of the table.
     """
 
     name: str
@@ -65,6 +68,7 @@ class TableLayout:
     order: tuple[str, ...]
     row_time: str
     hidden: tuple[str, ...] = ()
+    further: tuple[tuple[str, str], ...] = ()
 
     @property
     def sort_order(self) -> SortOrder:
@@ -88,6 +92,7 @@ class TableLayout:
             "write.metadata.delete-after-commit.enabled": "true",
             "write.metadata.previous-versions-max": "50",
             HIDDEN_COLUMNS: ",".join(self.hidden),
+            **dict(self.further),
         }
 
 

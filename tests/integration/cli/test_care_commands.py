@@ -79,11 +79,44 @@ def test_orphans_are_shown_and_only_deleted_when_asked(
 def test_recover(lakehouse: Run, filled: Settings, tmp_path: Path) -> None:
     for file in tmp_path.glob("catalog.db*"):
         file.unlink()
-    assert "3 tables would be registered" in lakehouse("tables", "recover", "--dry-run").out
+    assert "4 tables would be registered" in lakehouse("tables", "recover", "--dry-run").out
     told = lakehouse("tables", "recover", "--json").values
     assert [(table["table"], table["action"], table["row_count"]) for table in told] == [
         ("silver.klines", "registered", 15),
         ("silver.quality", "registered", 3),
+        ("silver.quality_days", "registered", 3),
         ("silver.quarantine", "registered", 0),
     ]
-    assert "3 were known" in lakehouse("tables", "recover").out
+    assert "4 were known" in lakehouse("tables", "recover").out
+
+
+def test_capacity(lakehouse: Run, filled: Settings) -> None:
+    done = lakehouse("tables", "capacity")
+    assert (done.code, "silver.klines" in done.out, "growth unknown yet" in done.out) == (0, True, True)
+    (told,) = lakehouse("tables", "capacity", "--capacity", "1GiB", "--json").values
+    assert told["free_bytes"] == 1024**3 - told["size_bytes"]
+    assert {zone["zone"]: zone["size_bytes"] > 0 for zone in told["zones"]}["tables"]
+
+
+def test_retention_of_nothing(lakehouse: Run, filled: Settings) -> None:
+    done = lakehouse("tables", "retain", "--market", "um", "--type", "klines", "--older-than", "90d")
+    assert (done.code, done.out) == (0, "0 archives (0 B) left bronze.\n")
+    (told,) = lakehouse("tables", "retain", "--market", "um", "--type", "klines", "--older-than", "90d", "--json").values
+    assert (told["type"], told["archives"], told["dry_run"]) == ("retention", 0, False)
+
+
+def test_a_branch_that_is_not_there(lakehouse: Run, filled: Settings) -> None:
+    for command in ("publish", "discard"):
+        done = lakehouse("tables", command, "batch-none")
+        assert (done.code, "No table has a branch" in done.err) == (1, True)
+
+
+def test_a_branch_is_published_or_discarded(lakehouse: Run, filled: Settings) -> None:
+    for command, json_option in (("publish", ()), ("publish", ("--json",)), ("discard", ()), ("discard", ("--json",))):
+        with open_catalog(filled) as catalog:
+            catalog.commit([check_klines([kline(0)], symbol="NEWUSDT")], "batch-1")
+        done = lakehouse("tables", command, "batch-1", *json_option)
+        assert done.code == 0
+        assert "batch-1" in done.out
+        with open_catalog(filled) as catalog:
+            assert catalog.find_branch("batch-1") == []

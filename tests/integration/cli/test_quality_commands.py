@@ -15,9 +15,14 @@ from lakehouse_sdk.tables import open_catalog, parse_archive, validate
 
 
 @pytest.fixture
-def built(settings: Settings, environment: dict[str, str]) -> None:
-    """Three days, of which the second has half its bars and the third none that can be read."""
+def catalogue(settings: Settings, environment: dict[str, str]) -> None:
+    """The commands use the catalogue of the test's settings."""
     environment["LAKEHOUSE_CATALOG__URI"] = str(settings.catalog.uri)
+
+
+@pytest.fixture
+def built(settings: Settings, catalogue: None) -> None:
+    """Four days, of which the second has half its bars and the third none that can be read."""
     days = [DAY + timedelta(days=number) for number in range(4)]
     whole, half = range(1440), range(720)
     with open_catalog(settings) as catalog:
@@ -60,6 +65,23 @@ def test_quality_as_json_and_its_exit_code(lakehouse: Callable[..., Any]) -> Non
     assert lakehouse("tables", "quality", "--min-score", "0.6", "--end", "2024-03-02").code == 0
     missing = lakehouse("tables", "quality", "--symbol", "NONE")
     assert (missing.code, "No archive was built" in missing.err) == (1, True)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_ingest_reads_a_folder_by_a_schema_in_a_file(lakehouse: Callable[..., Any]) -> None:
+    Path("inbox").mkdir()
+    Path("inbox/a.csv").write_text("at,signal\n2024-01-01 08:00:00,0.5\n2024-01-01 09:00:00,x\n", encoding="utf-8")
+    Path("schema.toml").write_text('time = "at"\nkey = ["at"]\n[columns]\nat = "time"\nsignal = "float"\n', encoding="utf-8")
+    done = lakehouse("tables", "ingest", "silver.mine", "inbox", "--schema", "schema.toml", "--json")
+    assert done.code == 0
+    assert [done.values[0][name] for name in ("type", "outcome", "rows_quarantined")] == ["file", "ingested", 1]
+    assert done.summary["rows_written"] == 1
+    Path("inbox/b.csv").write_text("other\n", encoding="utf-8")
+    again = lakehouse("tables", "ingest", "silver.mine", "inbox")
+    assert (again.code, "unreadable b.csv: header-unknown: missing at, signal" in again.out) == (1, True)
+    Path("schema.json").write_text("{", encoding="utf-8")
+    broken = lakehouse("tables", "ingest", "silver.mine", "inbox", "--schema", "schema.json")
+    assert (broken.code, "schema.json cannot be read" in broken.err) == (2, True)
 
 
 @pytest.mark.usefixtures("built")

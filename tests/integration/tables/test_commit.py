@@ -181,6 +181,17 @@ def test_rows_are_written_in_groups_and_appear_together(
     assert len(catalog.table("silver.klines").snapshots()) == 1
 
 
+def test_a_partition_is_written_as_a_whole_where_archives_come_in_order(
+    catalog: TableCatalog, rows_by_source: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups end in the middle of a month; its archives then wait for the rest of it."""
+    monkeypatch.setattr(commit, "GROUP_ROWS", 80)
+    batches = [_batch(f"S{i}USDT", day) for day in (0, 31, 61, 92) for i in range(6)]
+    report = catalog.commit(batches)
+    assert rows_by_source() == _expected(*batches)
+    assert next(table for table in report.tables if table.table == "silver.klines").files_written == 4
+
+
 def test_an_error_of_the_caller_leaves_nothing(
     catalog: TableCatalog, rows_by_source: Sources, parquet_files: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,7 @@ def test_a_second_run_does_nothing(catalog: TableCatalog, lake: Lakehouse) -> No
     lake.compact(target_bytes=TARGET)
     before = {name: catalog.table(name).snapshot_id for name in catalog.list_tables()}
     again = lake.compact(target_bytes=TARGET)
-    assert [table.partitions for table in again.tables] == [0, 0, 0]
+    assert not any(table.partitions for table in again.tables)
     assert {name: catalog.table(name).snapshot_id for name in catalog.list_tables()} == before
 
 
@@ -272,5 +272,5 @@ def test_progress_is_told_and_a_size_of_nothing_refused(catalog: TableCatalog, s
     lake.compact(target_bytes=TARGET)
     progress = [(event.done_objects, event.done_bytes) for event in seen if isinstance(event, StageProgress)]
     assert progress == sorted(progress)
-    assert progress[-1][0] == 3
+    assert progress[-1][0] == 4, "one partition of each table"
     assert progress[-1][1] > 0

@@ -159,6 +159,8 @@ def test_lineage_goes_up_to_an_archive_and_down_to_saved_views(lake: Lakehouse) 
     assert len(said.sample) == 5
     assert all(str(row["_source_key"]).startswith("data/") for row in said.sample)
     assert said.derived == ("gold.five",)
+    assert said.computable == ("bars", "vwap", "returns", "imbalance")
+    assert "lake.bars: returns" in said._repr_html_()
     view = lake.table("gold.five").describe()
     assert view.inputs == ("silver.klines",)
     assert (view.series, view.sources, view.score) == ((), (), None)

@@ -103,6 +103,20 @@ def test_rows_of_the_other_kind_are_refused(exact_catalog: TableCatalog, parquet
     assert exact_catalog.table("silver.agg_trades").row_count == len(TRADES)
 
 
+def test_the_reports_count_what_float64_does_not_hold(settings: Settings) -> None:
+    lake = Lakehouse(settings)
+    lines = [
+        agg_trade(n, price=price) for n, price in enumerate(["0.12345678901234567", "0.1234567890123", "1234567890123456789"])
+    ]
+    report = lake.catalog.commit([check_agg_trades(lines)])
+    assert report.numbers_rounded == 2
+    assert "numbers rounded" in report._repr_html_()
+    said = lake.quality()
+    assert said.counts["numbers_rounded"] == said.to_dict()["numbers_rounded"] == 2
+    assert "numbers rounded" in said._repr_html_()
+    lake.catalog.close()
+
+
 def test_a_setting_that_names_no_table_is_refused(settings: Settings) -> None:
     with (
         open_catalog(exactly(settings, "silver.candles")) as catalog,

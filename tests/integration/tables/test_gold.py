@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -17,7 +18,7 @@ from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
-from lakehouse_sdk.tables import CheckedBatch, GoldView
+from lakehouse_sdk.tables import BarQuery, CheckedBatch, GoldView, open_bars, open_catalog
 from lakehouse_sdk.tables.gold import inputs
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
@@ -226,6 +227,24 @@ def test_a_view_that_is_saved_again_changes_nothing_and_another_span_replaces_it
     assert lake.table("gold.fives").row_count == wanted.height + 288
     relation = lake.table("gold.fives").scan().to_duckdb(duckdb.connect(), name="fives")
     assert relation.count("*").fetchall() == [(wanted.height + 288,)]
+
+
+def test_savers_at_once_neither_lose_nor_double_rows(lake: Lakehouse) -> None:
+    """Four of them: two write the same, two others; who loses a race looks again."""
+    asked = [("BTCUSDT", 0), ("BTCUSDT", 0), ("BTCUSDT", 1), ("ETHUSDT", 0)]
+    days = [(FIRST + timedelta(days=n)).isoformat() for n in range(3)]
+
+    def save(symbol: str, day: int) -> int:
+        with open_catalog(lake.settings) as catalog:
+            query = BarQuery(interval="1h", symbols=symbol, start=days[day], end=days[day + 1], made_from="agg_trades")
+            return open_bars(catalog, query).save("gold.raced").attempts
+
+    with ThreadPoolExecutor(len(asked)) as pool:
+        attempts = list(pool.map(lambda one: save(*one), asked))
+    assert max(attempts) > 1, "no race took place"
+    rows = lake.table("gold.raced").scan().to_polars()
+    assert rows.select("symbol", "open_time").is_unique().all()
+    assert rows.group_by("symbol").len().sort("symbol").rows() == [("BTCUSDT", 48), ("ETHUSDT", 24)]
 
 
 def test_a_table_holds_views_of_one_kind(lake: Lakehouse) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import Table
 from table_archives import DAY, check_klines, kline
 
 from lakehouse_sdk.config import Settings
@@ -122,15 +123,20 @@ def test_files_that_are_committed_while_they_are_listed_stay(
 ) -> None:
     """The table is read, a writer commits, and only then its place is listed."""
     catalog.commit([_batch()])
-    listing = orphans._list
+    read = orphans._read_named
+    reads: list[int] = []
 
-    def commit_first(*args: object) -> object:
-        catalog.commit([_batch(7, day=1)])
-        return listing(*args)  # type: ignore[arg-type]
+    def read_and_commit(table: Table) -> set[int]:
+        named = read(table)
+        reads.append(len(named))
+        if len(reads) == 1:
+            catalog.commit([_batch(7, day=1)])
+        return named
 
-    monkeypatch.setattr(orphans, "_list", commit_first)
+    monkeypatch.setattr(orphans, "_read_named", read_and_commit)
     report = lake.remove_orphans(["silver.klines"], older_than=NOW, force=True)
     assert report.files == 0
+    assert len(reads) == 2, "the table was looked at again"
     assert rows_by_source().total() == 12
 
 

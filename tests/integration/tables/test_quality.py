@@ -85,6 +85,7 @@ def test_sums_agree_with_the_archives(catalog: TableCatalog) -> None:
         "archives": 4,
         **{name: getattr(commit, name) for name in ("rows_in", "rows_accepted", "rows_duplicate", "rows_quarantined")},
         "rows_flagged": 1,
+        "numbers_rounded": 0,
     }
     assert report.counts["rows_in"] == 24 + 5 + 5
     assert {row["table"]: row["rows_in"] for row in report.tables.to_dicts()} == {"silver.klines": 29, "silver.agg_trades": 5}
@@ -129,6 +130,15 @@ def test_days_of_an_unreadable_archive_count_as_empty_unless_another_has_them(ca
     assert report.score == 48 / 72
     catalog.commit([_unreadable(2)])
     assert read_quality(catalog).days["rows_accepted"].to_list() == [24, 0, 24], "the rows of the older revision are there"
+
+
+def test_a_lake_of_which_nothing_could_be_read_has_a_report(catalog: TableCatalog, tmp_path: Path) -> None:
+    catalog.commit([_unreadable(0), _unreadable(1)])
+    report = read_quality(catalog)
+    assert (report.score, report.defects.height, report.days["note"].to_list()) == (0.0, 2, ["unreadable", "unreadable"])
+    assert "Unreadable archives" in report.to_html(tmp_path / "quality.html").read_text(encoding="utf-8")
+    with pytest.raises(TableError, match="below 100 %"):
+        report.raise_for_score(1)
 
 
 def test_where_nothing_can_be_expected_there_is_no_score(catalog: TableCatalog, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lakehouse_sdk.archives import ArchiveQuery, Dataset, Frequency
 from lakehouse_sdk.archives.coverage import CoveredPeriod, PeriodState, chart_coverage
-from lakehouse_sdk.archives.ledger import IN_BRONZE, LedgerEntry, LedgerState
+from lakehouse_sdk.archives.ledger import HELD, LedgerEntry, LedgerState
 
 JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
 QUERY = ArchiveQuery(("spot",), ("klines",))
@@ -56,7 +56,7 @@ def test_a_month_covers_its_days() -> None:
         (LedgerState.FAILED, "pending"),
         (LedgerState.QUARANTINED, "defective"),
         (LedgerState.ABSENT, "missing"),
-        *((state, "present") for state in sorted(IN_BRONZE)),
+        *((state, "present") for state in sorted(HELD)),
     ],
 )
 def test_each_state_of_an_archive(state: LedgerState, expected: str) -> None:
@@ -121,5 +121,5 @@ def test_every_day_once_and_present_exactly_where_bronze_has_it(
     assert [period.start for period in found] == [first + timedelta(days=day) for day in range((last - first).days)]
     for period in found:
         covering = [item.state for item in entries if item.period_start <= period.start < item.period_end]
-        assert (period.state is PeriodState.PRESENT) == any(state in IN_BRONZE for state in covering)
+        assert (period.state is PeriodState.PRESENT) == any(state in HELD for state in covering)
         assert (period.state is PeriodState.MISSING) == all(state is LedgerState.ABSENT for state in covering)

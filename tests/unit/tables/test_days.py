@@ -116,3 +116,6 @@ def test_a_month_leaves_its_days_to_the_daily_archives() -> None:
     assert [count.day for count in left.days] == [DAY + timedelta(days=1)]
     assert (month.rows_flagged, left.rows_flagged) == (48, 24)
     assert give_way(month, [])[0].days == month.days
+    rest, _ = give_way(month, [], [(DAY, DAY + timedelta(days=1))])
+    assert [count.day for count in rest.days] == [DAY + timedelta(days=1)], "a day that bronze no longer has stays the day's"
+    assert (rest.rows_accepted, rest.rows_flagged) == (24, 24)
