@@ -85,3 +85,11 @@ def test_spark_gets_the_catalogue_too(settings: Settings, tmp_path: Path) -> Non
     assert not [name for name in options if "key" in name or name.startswith("jdbc.user")]
     with pytest.raises(ConfigurationError, match="No catalogue is set"):
         storage_options(load_settings(storage=local.storage), "spark")
+
+
+def test_spark_opens_a_rest_catalogue_itself(settings: Settings) -> None:
+    catalog = {"uri": "https://catalogue:8181", "warehouse": "crypto", "token": "the-bearer", "credential": "id:the-word"}
+    options = storage_options(load_settings(storage=settings.storage, catalog=catalog), "spark")
+    assert (options["type"], options["uri"], options["warehouse"]) == ("rest", "https://catalogue:8181", "crypto")
+    assert (options["token"], options["credential"]) == ("the-bearer", "id:the-word")
+    assert not [secret for secret in (*SECRETS, PASSWORD, "the-bearer") if secret in repr(options)]
