@@ -1,4 +1,4 @@
-"""The catalogue as Apache Spark opens it itself: Iceberg's JDBC catalogue on the same database, S3 on the same server."""
+"""The catalogue as Apache Spark opens it itself: Iceberg's JDBC catalogue on the same database, or the same REST server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lakehouse_sdk.config.database import is_web_address, parse_database_uri
 
 if TYPE_CHECKING:
     from lakehouse_sdk.config.profiles import S3Profile
-    from lakehouse_sdk.config.settings import CatalogSettings, Settings
+    from lakehouse_sdk.config.settings import Settings
 
 
 def to_spark(settings: Settings, server: S3Profile) -> dict[str, str]:
@@ -18,7 +18,7 @@ def to_spark(settings: Settings, server: S3Profile) -> dict[str, str]:
         ConfigurationError: `catalog.uri` is not set or unusable, or the credentials are missing.
     """
     options = {
-        **(_rest(settings.catalog) if is_web_address(settings.catalog.uri) else _jdbc(settings)),
+        **(_rest(settings) if is_web_address(settings.catalog.uri) else _jdbc(settings)),
         "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "s3.endpoint": server.resolved_endpoint_url,
         "s3.path-style-access": str(server.addressing_style != "virtual").lower(),
@@ -31,11 +31,12 @@ def to_spark(settings: Settings, server: S3Profile) -> dict[str, str]:
     return options
 
 
-def _rest(catalog: CatalogSettings) -> dict[str, str]:
-    options = {"type": "rest", "uri": str(catalog.uri)}
-    options |= {"warehouse": catalog.warehouse} if catalog.warehouse else {}
-    options |= {"token": catalog.token.get_secret_value()} if catalog.token else {}
-    return options | ({"credential": catalog.credential.get_secret_value()} if catalog.credential else {})
+def _rest(settings: Settings) -> dict[str, str]:
+    catalog = settings.catalog
+    secrets = {"token": catalog.token, "credential": catalog.credential}
+    given = {name: value.get_secret_value() for name, value in secrets.items() if value is not None}
+    warehouse = {"warehouse": catalog.warehouse} if catalog.warehouse else {}
+    return {"type": "rest", "uri": catalog.uri or "", **warehouse, **given}
 
 
 def _jdbc(settings: Settings) -> dict[str, str]:

@@ -87,9 +87,11 @@ def test_spark_gets_the_catalogue_too(settings: Settings, tmp_path: Path) -> Non
         storage_options(load_settings(storage=local.storage), "spark")
 
 
-def test_spark_opens_a_rest_catalogue_itself(settings: Settings) -> None:
-    catalog = {"uri": "https://catalogue:8181", "warehouse": "crypto", "token": "the-bearer", "credential": "id:the-word"}
-    options = storage_options(load_settings(storage=settings.storage, catalog=catalog), "spark")
-    assert (options["type"], options["uri"], options["warehouse"]) == ("rest", "https://catalogue:8181", "crypto")
-    assert (options["token"], options["credential"]) == ("the-bearer", "id:the-word")
-    assert not [secret for secret in (*SECRETS, PASSWORD, "the-bearer") if secret in repr(options)]
+def test_spark_asks_the_rest_catalogue_that_the_sdk_asks(settings: Settings) -> None:
+    rest = {"uri": "https://catalog.example.org", "warehouse": "market", "token": "open-sesame"}
+    options = storage_options(load_settings(storage=settings.storage, catalog=rest), "spark")
+    assert {name: options[name] for name in ("type", "uri", "warehouse", "token")} == {"type": "rest", **rest}
+    assert options["s3.endpoint"] == settings.storage.resolved_endpoint_url
+    assert "open-sesame" not in repr(options)
+    bare = storage_options(load_settings(storage=settings.storage, catalog={"uri": "http://localhost:8181"}), "spark")
+    assert not {"warehouse", "token", "credential", "jdbc.user"} & set(bare)
