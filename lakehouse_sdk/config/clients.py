@@ -12,6 +12,8 @@ from lakehouse_sdk.config.profiles import S3Profile
 from lakehouse_sdk.config.settings import Settings
 from lakehouse_sdk.errors import UsageError
 
+_SECRETS = ("password", "token", "credential")
+"""Ends of the names of values that nobody is to see, wherever they come from."""
 _PROJECTIONS: Mapping[str, Callable[[S3Profile], Mapping[str, Any]]] = {
     "duckdb": S3Profile.to_duckdb,
     "obstore": S3Profile.to_object_store,
@@ -34,7 +36,7 @@ class StorageOptions(dict[str, Any]):
     def __init__(self, options: Mapping[str, Any], profile: S3Profile) -> None:
         super().__init__(options)
         secrets = [value.get_secret_value() for value in vars(profile).values() if isinstance(value, SecretStr)]
-        self._masked = frozenset(name for name, value in options.items() if value in secrets or name.endswith("password"))
+        self._masked = frozenset(name for name, value in options.items() if value in secrets or name.endswith(_SECRETS))
 
     def __repr__(self) -> str:
         return repr({name: MASK if name in self._masked else value for name, value in self.items()})

@@ -7,6 +7,7 @@ Every function takes plain values and `Settings`, reports through an observer an
 """
 
 from lakehouse_sdk.jobs.build import BuildReport, BuiltFile, RowCounts, build_tables
+from lakehouse_sdk.jobs.capacity import CapacityReport, ZoneUsage, measure_capacity
 from lakehouse_sdk.jobs.check import check_archive
 from lakehouse_sdk.jobs.collect import CopiedArchives, collect, copy_archives, verify_archives
 from lakehouse_sdk.jobs.collection import (
@@ -21,18 +22,22 @@ from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents,
 from lakehouse_sdk.jobs.copy import plan_copies
 from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.discover import Discovery, discover_archives
+from lakehouse_sdk.jobs.gate import PublishReport, build_through_gate, discard_batch, publish_batch
 from lakehouse_sdk.jobs.ingest import IngestedFile, IngestReport, ingest_files
 from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
 from lakehouse_sdk.jobs.load import load_series
 from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
 from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
 from lakehouse_sdk.jobs.replay import ReplayedArchive, ReplayReport, replay_archives
+from lakehouse_sdk.jobs.retention import RetentionReport, retain_bronze
 from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
+from lakehouse_sdk.jobs.upkeep import compact_tables, expire_snapshots, remove_orphans
 
 __all__ = [
     "ArchiveState",
     "BuildReport",
     "BuiltFile",
+    "CapacityReport",
     "CollectOptions",
     "CollectReport",
     "CollectedArchive",
@@ -45,23 +50,31 @@ __all__ = [
     "IngestedFile",
     "Instruments",
     "PlannedArchive",
+    "PublishReport",
     "Removal",
     "RemoveReport",
     "ReplayReport",
     "ReplayedArchive",
+    "RetentionReport",
     "RowCounts",
     "SyncOptions",
     "Task",
     "UsageReport",
+    "ZoneUsage",
     "build_tables",
+    "build_through_gate",
     "check_archive",
     "collect",
+    "compact_tables",
     "copy_archives",
+    "discard_batch",
     "discover_archives",
+    "expire_snapshots",
     "ingest_files",
     "list_contents",
     "list_instruments",
     "load_series",
+    "measure_capacity",
     "measure_coverage",
     "measure_usage",
     "narrow_to_news",
@@ -69,9 +82,12 @@ __all__ = [
     "plan_copies",
     "plan_removal",
     "plan_repair",
+    "publish_batch",
     "remove",
+    "remove_orphans",
     "replay_archives",
     "replicate_bronze",
+    "retain_bronze",
     "start_sync",
     "sync",
     "verify_archives",

@@ -189,8 +189,7 @@ class ArchiveCalls:
             ConfigurationError: No catalogue is set, or the extra `tables` is not installed.
             TableError: A commit lost its race too often.
         """
-        from lakehouse_sdk.jobs import build_tables  # noqa: PLC0415
-        from lakehouse_sdk.jobs.gate import build_through_gate  # noqa: PLC0415
+        from lakehouse_sdk.jobs import build_tables, build_through_gate  # noqa: PLC0415
 
         if gate is not None:
             return build_through_gate(collected, gate, settings=self.settings, rebuild=rebuild, observer=self._observer)

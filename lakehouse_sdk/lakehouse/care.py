@@ -10,9 +10,7 @@ if TYPE_CHECKING:
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
-    from lakehouse_sdk.jobs.capacity import CapacityReport
-    from lakehouse_sdk.jobs.gate import PublishReport
-    from lakehouse_sdk.jobs.retention import RetentionReport
+    from lakehouse_sdk.jobs import CapacityReport, PublishReport, RetentionReport
     from lakehouse_sdk.tables.care.compaction import CompactionReport
     from lakehouse_sdk.tables.care.expiry import ExpiryReport
     from lakehouse_sdk.tables.care.orphans import OrphanReport
@@ -43,7 +41,7 @@ class CareCalls:
             TableError: A commit lost its race too often; what was done before stands.
             ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
         """
-        from lakehouse_sdk.jobs.upkeep import compact_tables  # noqa: PLC0415 (the stages load when they are used)
+        from lakehouse_sdk.jobs import compact_tables  # noqa: PLC0415 (the stages load when they are used)
 
         return compact_tables(
             tables, settings=self.settings, target_bytes=target_bytes, dry_run=dry_run, observer=self._observer
@@ -71,7 +69,7 @@ class CareCalls:
             TableError: A commit lost its race too often; what was done before stands.
             ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
         """
-        from lakehouse_sdk.jobs.upkeep import expire_snapshots  # noqa: PLC0415
+        from lakehouse_sdk.jobs import expire_snapshots  # noqa: PLC0415
 
         return expire_snapshots(
             tables,
@@ -103,7 +101,7 @@ class CareCalls:
             UsageError: The age is less than an hour, or the place of a table holds another one.
             ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
         """
-        from lakehouse_sdk.jobs.upkeep import remove_orphans  # noqa: PLC0415
+        from lakehouse_sdk.jobs import remove_orphans  # noqa: PLC0415
 
         return remove_orphans(
             tables, settings=self.settings, older_than=older_than, force=force, dry_run=dry_run, observer=self._observer
@@ -139,7 +137,7 @@ class CareCalls:
             ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
         """
         from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415
-        from lakehouse_sdk.jobs.retention import retain_bronze  # noqa: PLC0415
+        from lakehouse_sdk.jobs import retain_bronze  # noqa: PLC0415
 
         query = ArchiveQuery(
             tuple(markets),
@@ -161,7 +159,7 @@ class CareCalls:
             NotFoundError: The lake's bucket does not exist yet.
             ConnectError, AccessError, StorageError: The lake cannot be listed.
         """
-        from lakehouse_sdk.jobs.capacity import measure_capacity  # noqa: PLC0415
+        from lakehouse_sdk.jobs import measure_capacity  # noqa: PLC0415
 
         return measure_capacity(settings=self.settings, capacity_bytes=capacity_bytes, observer=self._observer)
 
@@ -174,7 +172,7 @@ class CareCalls:
             NotFoundError: No table has such a branch.
             Otherwise as `build`; the branch stays then.
         """
-        from lakehouse_sdk.jobs.gate import publish_batch  # noqa: PLC0415
+        from lakehouse_sdk.jobs import publish_batch  # noqa: PLC0415
 
         return publish_batch(branch, settings=self.settings, observer=self._observer)
 
@@ -184,7 +182,7 @@ class CareCalls:
         Raises:
             NotFoundError: No table has such a branch.
         """
-        from lakehouse_sdk.jobs.gate import discard_batch  # noqa: PLC0415
+        from lakehouse_sdk.jobs import discard_batch  # noqa: PLC0415
 
         return discard_batch(branch, settings=self.settings)
 

@@ -85,3 +85,13 @@ def test_spark_gets_the_catalogue_too(settings: Settings, tmp_path: Path) -> Non
     assert not [name for name in options if "key" in name or name.startswith("jdbc.user")]
     with pytest.raises(ConfigurationError, match="No catalogue is set"):
         storage_options(load_settings(storage=local.storage), "spark")
+
+
+def test_spark_asks_the_rest_catalogue_that_the_sdk_asks(settings: Settings) -> None:
+    rest = {"uri": "https://catalog.example.org", "warehouse": "market", "token": "open-sesame"}
+    options = storage_options(load_settings(storage=settings.storage, catalog=rest), "spark")
+    assert {name: options[name] for name in ("type", "uri", "warehouse", "token")} == {"type": "rest", **rest}
+    assert options["s3.endpoint"] == settings.storage.resolved_endpoint_url
+    assert "open-sesame" not in repr(options)
+    bare = storage_options(load_settings(storage=settings.storage, catalog={"uri": "http://localhost:8181"}), "spark")
+    assert not {"warehouse", "token", "credential", "jdbc.user"} & set(bare)
