@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def quarantine_rows(batch: CheckedBatch) -> pa.Table:
     """One row of `silver.quarantine` for each rejected row."""
+    if not batch.rows_quarantined:
+        return _QUARANTINE.empty_table()
     rejected = batch.quarantined.to_arrow()
     count = rejected.num_rows
     origin = {name: [value] * count for name, value in _origin(batch.file).items()}

@@ -99,6 +99,8 @@ class CheckedBatch:
     @property
     def rejects(self) -> dict[str, int]:
         """Quarantined rows by rule id."""
+        if self.quarantined.is_empty():
+            return {}
         return dict(self.quarantined.group_by("rule").len().sort("rule").iter_rows())
 
 
