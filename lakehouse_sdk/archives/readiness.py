@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from itertools import groupby
 
 from lakehouse_sdk.archives.coverage import list_periods
 from lakehouse_sdk.archives.ledger import LedgerEntry, LedgerState, Listing
@@ -78,38 +77,24 @@ def find_gaps(
         dataset: What the source publishes of the type.
         now: The present.
     """
-    gaps = _each_gap(symbol, entries, listings, start, end, dataset, now)
-    found = []
-    for (state, reason, final), group in groupby(gaps, key=lambda gap: (gap.state, gap.reason, gap.final)):
-        run = list(group)
-        pieces = [run[0]]
-        for gap in run[1:]:
-            if gap.start != pieces[-1].end:
-                pieces.append(gap)
-            else:
-                pieces[-1] = Gap(symbol, pieces[-1].start, gap.end, state, reason, final)
-        found += pieces
-    return found
-
-
-def _each_gap(
-    symbol: str,
-    entries: Sequence[LedgerEntry],
-    listings: Sequence[Listing],
-    start: datetime,
-    end: datetime,
-    dataset: Dataset,
-    now: datetime,
-) -> Iterator[Gap]:
     monthly = dataset.frequencies == ("monthly",)
     held: dict[datetime, list[LedgerEntry]] = defaultdict(list)
     for entry in entries:
         for first, _ in list_periods(entry.period_start, entry.period_end, monthly=monthly):
             held[first].append(entry)
+    found: list[Gap] = []
+    run: tuple[ReadyState, str, bool] | None = None
+    begin = until = start
     for first, last in list_periods(start, end, monthly=monthly):
-        state, reason, final = _judge(held[first], listings, first, last, dataset, now)
-        if state is not ReadyState.READY:
-            yield Gap(symbol, first, last, state, reason, final)
+        judged = _judge(held.get(first, ()), listings, first, last, dataset, now)
+        if judged != run:
+            if run is not None and run[0] is not ReadyState.READY:
+                found.append(Gap(symbol, begin, until, *run))
+            begin, run = first, judged
+        until = last
+    if run is not None and run[0] is not ReadyState.READY:
+        found.append(Gap(symbol, begin, until, *run))
+    return found
 
 
 def _judge(
@@ -125,7 +110,7 @@ def _judge(
         return ReadyState.READY, "", True
     if last > now:
         return ReadyState.OPEN, "not over yet", True
-    for state, says in _SAID.items():
+    for state, says in _SAID.items() if known else ():
         if state in known:
             reason = known[state].reason
             return ReadyState.MISSING, f"{says}: {reason}" if reason else says, False

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import pandas as pd
+import polars as pl
 from pydantic import SecretStr
 
 import lakehouse_sdk
@@ -19,10 +20,12 @@ from lakehouse_sdk import (
     TransferRun,
     VerifyReport,
 )
+from lakehouse_sdk.archives.readiness import Gap
 from lakehouse_sdk.events import Event, Observer, ignore_events
 from lakehouse_sdk.filesystem import LakehouseFileSystem
 from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
-from lakehouse_sdk.tables import GoldView, Table, TableCatalog
+from lakehouse_sdk.jobs.loaded import LoadedScan
+from lakehouse_sdk.tables import GoldView, RestoreReport, SearchResult, Table, TableCatalog, TableDescription
 
 
 def check_entry_points() -> None:
@@ -69,6 +72,20 @@ def check_main_job(lake: Lakehouse) -> None:
     assert_type(view.to_pandas(), pd.DataFrame)
     assert_type(lake.cross_check("BTCUSDT").agrees, bool)
     lake.bars(interval="5m", features=["alpha"])  # type: ignore[list-item]
+
+
+def check_reading(lake: Lakehouse) -> None:
+    bars = lake.load("klines", market="um", symbols="BTC/USDT:USDT", interval="1m", start="2024-01-01", end="2024-02-01")
+    assert_type(bars, LoadedScan)
+    assert_type(bars.to_polars(), pl.DataFrame)
+    assert_type(bars.lazy(), pl.LazyFrame)
+    assert_type(bars.gaps, tuple[Gap, ...])
+    lake.load("klines", market="um", symbols="A", start="2024", end="2025", missing="guess")  # type: ignore[arg-type]
+    assert_type(lake.query("select 1", as_of="study-1").to_pandas(), pd.DataFrame)
+    table = lake.table("silver.klines")
+    assert_type(table.describe(), TableDescription)
+    assert_type(table.restore("study-1"), RestoreReport)
+    assert_type(lake.catalog.search("btc"), SearchResult)
 
 
 def check_observers() -> None:
