@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import random
 import time
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -222,10 +221,8 @@ class PendingTable:
         gone = [_older_revision(file, self._layout) for file in stale]
         gone += [_same_revision(file, self._layout) for file in again]
         gone += [_withdrawn_rows(withdrawal, self._layout) for withdrawal in withdrawn]
-        if gone:
-            with warnings.catch_warnings():  # rows of an archive are there, but perhaps none of this time any more
-                warnings.filterwarnings("ignore", message="Delete operation did not match any records")
-                transaction.delete(any_of(gone), branch=self._branch)
+        if gone and self._has_rows(any_of(gone)):
+            transaction.delete(any_of(gone), branch=self._branch)
         if self._written:
             with transaction.update_snapshot(branch=self._branch).fast_append() as append:
                 for written in self._written:
@@ -239,6 +236,11 @@ class PendingTable:
             raise
         files, self._written = len(self._written), []
         return TableCommit(self._layout.name, self._snapshot_id(), rows, files, len(stale) + len(again), attempt)
+
+    def _has_rows(self, scope: BooleanExpression) -> bool:
+        """False where rows of an archive are there, but none of this time any more: pyiceberg warns of deleting none."""
+        scan = self._table.scan(scope, selected_fields=(SOURCE_KEY,), snapshot_id=self._snapshot_id(), limit=1)
+        return bool(scan.to_arrow().num_rows)
 
     def _snapshot_id(self) -> int | None:
         snapshot = self._table.metadata.snapshot_by_name(self._branch)
