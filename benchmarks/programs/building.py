@@ -3,7 +3,7 @@
 building.py build MARKET DATA_TYPE [DAYS]      collect (not timed), then build into tables
 building.py research SYMBOLS MONTHS            one call: from the mirror to a table that can be queried
 building.py read SYMBOL                        that symbol to pandas, beside `pandas.read_parquet` of the same rows
-building.py loop BUCKET                        the loop: s3fs, zipfile, pandas, to_parquet, archive by archive
+building.py loop BUCKET COUNT                  the loop: s3fs, zipfile, pandas, to_parquet, archive by archive
 building.py floor FOLDER                       unzip, `polars.read_csv`, `write_parquet` of local files, archive by archive
 """
 
@@ -74,13 +74,13 @@ def read(symbol: str) -> dict[str, Any]:
     return {**medians, "rows": len(rows), "files": plan.files, "files_in_table": plan.files_in_table}
 
 
-def loop(bucket: str) -> dict[str, Any]:
+def loop(bucket: str, limit: str) -> dict[str, Any]:
     import s3fs  # noqa: PLC0415
 
     lake = lakehouse_sdk.connect()
     options = lake.storage_options("pandas")
     fs = s3fs.S3FileSystem(**options)
-    keys = [key for key in fs.find(bucket) if key.endswith(".zip")]
+    keys = [key for key in fs.find(bucket) if key.endswith(".zip")][: int(limit)]
     started = time.perf_counter()
     for key in keys:
         with fs.open(key) as stream, zipfile.ZipFile(stream) as archive:
