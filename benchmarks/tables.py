@@ -63,11 +63,11 @@ class Bench:
         self.results = Results()
 
     def measure_day(self) -> None:
-        """One day of aggTrades."""
+        """One day of aggTrades, in a lake that has a day already; the floor reads both days and counts for one."""
         spec = MirrorSpec(
             markets=("um",),
             data_types=("aggTrades",),
-            days=(FIRST_DAY,),
+            days=day_range(FIRST_DAY, FIRST_DAY + timedelta(days=1)),
             trades_per_day=50_000 if self.options.quick else 1_430_000,
         )
         mirror = self._publish(spec)
@@ -75,7 +75,7 @@ class Bench:
         for _ in range(self.options.runs):
             for name in random.sample(["build", "floor"], 2):
                 if name == "build":
-                    self._run_in_fresh_lake("day", name, mirror, ["build", "um", "aggTrades"])
+                    self._run_in_fresh_lake("day", name, mirror, ["day", "um", "aggTrades"])
                 else:
                     self._add("day", name, mirror, ["floor", str(zips)], lake="none")
         self.site.remove_bucket(mirror)
@@ -187,7 +187,7 @@ def list_lines(results: Results) -> list[Line]:
     loop, build = scale_loop(results), get("klines", "build", "seconds")
     return [
         Line("aggTrades of a day, bronze to committed table", "at most 2.5 x the floor", get("day", "build", "seconds"),
-             _times(2.5, get("day", "floor", "seconds")), "s"),
+             _times(1.25, get("day", "floor", "seconds")), "s"),
         Line("… memory of the process", "under 700 MiB", get("day", "build", "peak_mib"), 700, "MiB"),
         Line("… stored", "at most 30 % of the CSV", _mib(get("day", "build", "table_bytes")),
              _mib(_times(0.3, get("day", "floor", "csv_bytes"))), "MiB"),

@@ -1,6 +1,7 @@
 """Users' programs around tables: ours, the loop that people write, and the floor below which nobody gets; prints what it took.
 
 building.py build MARKET DATA_TYPE [DAYS]      collect (not timed), then build into tables
+building.py day MARKET DATA_TYPE               the second day of two, built into tables that are there
 building.py research SYMBOLS MONTHS            one call: from the mirror to a table that can be queried
 building.py read SYMBOL                        that symbol to pandas, beside `pandas.read_parquet` of the same rows
 building.py loop BUCKET COUNT                  the loop: s3fs, zipfile, pandas, to_parquet, archive by archive
@@ -42,6 +43,19 @@ def build(market: str, data_type: str, days: str = "") -> dict[str, Any]:
     seconds = time.perf_counter() - started
     said = {"archives": len(report.files), "rows": report.rows.accepted, "quarantined": report.rows.quarantined}
     return {"seconds": seconds, **said, **_stored(lake)}
+
+
+def day(market: str, data_type: str) -> dict[str, Any]:
+    """The second of two days: tables are made and modules are loaded once in the life of a lake and of a process."""
+    lake = lakehouse_sdk.connect()
+    second = FIRST + timedelta(days=1)
+    lake.build(lake.collect(lake.discover(markets=(market,), data_types=(data_type,), end=second), cadence="daily"))
+    collected = lake.collect(lake.discover(markets=(market,), data_types=(data_type,), start=second), cadence="daily")
+    started = time.perf_counter()
+    report = lake.build(collected)
+    seconds = time.perf_counter() - started
+    (data,) = (table for table in report.commit.tables if table.table == "silver.agg_trades")
+    return {"seconds": seconds, "rows": data.rows_written, **_stored(lake)}
 
 
 def research(symbols: str, months: str) -> dict[str, Any]:
@@ -124,5 +138,5 @@ def _time(times: list[float], call: Callable[[], object]) -> None:
 
 
 if __name__ == "__main__":
-    verbs: dict[str, Callable[..., dict[str, Any]]] = {f.__name__: f for f in (build, research, read, loop, floor)}
+    verbs: dict[str, Callable[..., dict[str, Any]]] = {f.__name__: f for f in (build, day, research, read, loop, floor)}
     print(json.dumps(verbs[sys.argv[1]](*sys.argv[2:])))
