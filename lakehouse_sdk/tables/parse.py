@@ -16,6 +16,7 @@ from typing import cast
 import polars as pl
 
 from lakehouse_sdk.errors import IntegrityError
+from lakehouse_sdk.parallel import take_ahead
 from lakehouse_sdk.tables.cells import empty_rows, read_cell, read_decimals
 from lakehouse_sdk.tables.container import ArchiveDefect, UnreadableError, cut_lines, unpack
 from lakehouse_sdk.tables.decimals import exact_types
@@ -33,6 +34,8 @@ SLICE_BYTES = 4 * 1024**2
 
 _TEXT = "_text_"
 """Before the name of a column of numbers that is read as text."""
+_LARGE_BYTES = 4 * 1024**2
+"""Size of an archive from which on it is unpacked by one thread while another reads what is there."""
 _TRUE = ["true", "True", "TRUE"]
 _FALSE = ["false", "False", "FALSE"]
 _BOM = b"\xef\xbb\xbf"
@@ -109,7 +112,8 @@ def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> Pars
 def parse_as(data: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
     """As `parse_archive`, in a format that is given; whose bytes they are is not asked."""
     try:
-        return _parse_pieces(cut_lines(unpack(data, file.stem, file.container)), file, spec, data)
+        pieces = cut_lines(unpack(data, file.stem, file.container))
+        return _parse_pieces(take_ahead(pieces) if len(data) > _LARGE_BYTES else pieces, file, spec, data)
     except UnreadableError as error:
         return refuse_archive(file, spec, error.defect)
 
