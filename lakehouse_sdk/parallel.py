@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from typing import TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import TypeVar, cast
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -43,6 +43,16 @@ def map_ordered(
     finally:
         for future, _ in pending:
             future.cancel()
+
+
+def take_ahead(items: Iterator[_Out]) -> Iterator[_Out]:
+    """The same items; while the consumer works on one, a thread takes the next. What `items` raises is raised at its place."""
+    with ThreadPoolExecutor(1, "ahead") as pool:
+        end = object()
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield cast("_Out", item)
 
 
 def resolve_ordered(items: Iterable[_Out | Future[_Out]], *, window: int) -> Iterator[_Out]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain
 from typing import cast
 
 import polars as pl
 
 from lakehouse_sdk.errors import IntegrityError
+from lakehouse_sdk.parallel import take_ahead
 from lakehouse_sdk.tables.cells import empty_rows, read_cell, read_decimals
 from lakehouse_sdk.tables.container import ArchiveDefect, UnreadableError, cut_lines, unpack
 from lakehouse_sdk.tables.decimals import exact_types
@@ -33,6 +35,9 @@ SLICE_BYTES = 4 * 1024**2
 
 _TEXT = "_text_"
 """Before the name of a column of numbers that is read as text."""
+_FORMATS_KEPT = 256
+_LARGE_BYTES = 4 * 1024**2
+"""Size of an archive from which on it is unpacked by one thread while another reads what is there."""
 _TRUE = ["true", "True", "TRUE"]
 _FALSE = ["false", "False", "FALSE"]
 _BOM = b"\xef\xbb\xbf"
@@ -109,7 +114,8 @@ def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> Pars
 def parse_as(data: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
     """As `parse_archive`, in a format that is given; whose bytes they are is not asked."""
     try:
-        return _parse_pieces(cut_lines(unpack(data, file.stem, file.container)), file, spec, data)
+        pieces = cut_lines(unpack(data, file.stem, file.container))
+        return _parse_pieces(take_ahead(pieces) if len(data) > _LARGE_BYTES else pieces, file, spec, data)
     except UnreadableError as error:
         return refuse_archive(file, spec, error.defect)
 
@@ -221,13 +227,13 @@ def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame |
     rows = read(body, first_line, spec, LINE)
     if rows is None:
         return None
-    texts = (read_cell(column, pl.col(column.name)) for column in spec.columns if column.kind in _AS_TEXT)
-    rows = rows.with_columns(texts)
-    if not _is_clean(rows, spec):
+    if texts := _read_texts(spec):
+        rows = rows.with_columns(texts)
+    truths = tuple(name for name in spec.names(Kind.BOOLEAN) if rows.schema[name] == pl.String)
+    if not all(rows.select(_check_cells(spec, truths)).row(0)):
         return None
-    truths = (pl.col(name).is_in(_TRUE).alias(name) for name in spec.names(Kind.BOOLEAN) if rows.schema[name] == pl.String)
     decimals = read_decimals(rows, spec, _TEXT) if spec.exact else []
-    return rows.select(pl.col(LINE).cast(pl.Int64), *spec.kept, *decimals).with_columns(truths)
+    return rows.select(*_take_kept(spec, truths), *decimals)
 
 
 def _read_csv(body: bytes, first_line: int, spec: FormatSpec, line: str) -> pl.DataFrame | None:
@@ -245,20 +251,28 @@ def _read_csv(body: bytes, first_line: int, spec: FormatSpec, line: str) -> pl.D
         )
     except pl.exceptions.PolarsError:
         return None
-    # Where a line has too few fields, polars fills the last ones with nulls: where nulls may be, only the commas tell.
     if spec.exact:
         rows = rows.with_columns(pl.col(_TEXT + name).cast(pl.Float64, strict=False).alias(name) for name in exact_types(spec))
         # What is no number must not become a null where nulls may be.
         lost = [pl.col(name).is_null() & pl.col(_TEXT + name).is_not_null() for name in exact_types(spec)]
         if rows.select(pl.any_horizontal(lost).any()).item():
             return None
+    # Where a line has too few fields, polars fills the last ones with nulls: where nulls may be, only the commas tell.
     short = spec.optional and body.count(b",") != rows.height * (len(spec.columns) - 1)
     return None if short else rows
 
 
-def _is_clean(rows: pl.DataFrame, spec: FormatSpec) -> bool:
+# Expressions are made once for a format: making them takes as long as a small file's rows take to be read.
+
+
+@lru_cache(_FORMATS_KEPT)
+def _read_texts(spec: FormatSpec) -> tuple[pl.Expr, ...]:
+    return tuple(read_cell(column, pl.col(column.name)) for column in spec.columns if column.kind in _AS_TEXT)
+
+
+@lru_cache(_FORMATS_KEPT)
+def _check_cells(spec: FormatSpec, truths: tuple[str, ...]) -> tuple[pl.Expr, ...]:
     """No null, no infinity, no impossible instant, no other spelling of a truth value than the published ones."""
-    truths = [name for name in spec.names(Kind.BOOLEAN) if rows.schema[name] == pl.String]
     checks = [
         # Ignored columns too: where a line has too few fields, polars fills the last ones with nulls.
         *(pl.col(column.name).null_count() == 0 for column in spec.columns if not column.optional),
@@ -267,7 +281,14 @@ def _is_clean(rows: pl.DataFrame, spec: FormatSpec) -> bool:
         *(pl.col(name).is_between(0, 23).all() for name in spec.names(Kind.HOUR)),
         *(pl.col(name).is_in([*_TRUE, *_FALSE]).all() for name in truths),
     ]
-    return all(rows.select(check.alias(str(i)) for i, check in enumerate(checks)).row(0))
+    return tuple(check.alias(str(i)) for i, check in enumerate(checks))
+
+
+@lru_cache(_FORMATS_KEPT)
+def _take_kept(spec: FormatSpec, truths: tuple[str, ...]) -> tuple[pl.Expr, ...]:
+    """The line and the columns with meaning, truth values read."""
+    columns = (pl.col(name).is_in(_TRUE).alias(name) if name in truths else pl.col(name) for name in spec.kept)
+    return (pl.col(LINE).cast(pl.Int64), *columns)
 
 
 def _no_rows(spec: FormatSpec) -> pl.DataFrame:
@@ -276,13 +297,18 @@ def _no_rows(spec: FormatSpec) -> pl.DataFrame:
 
 def _to_instants(rows: pl.DataFrame, spec: FormatSpec) -> pl.DataFrame:
     """Integers to UTC times: the unit of a number by its magnitude, texts and dates are microseconds by now."""
+    return rows.with_columns(_make_instants(spec))
+
+
+@lru_cache(_FORMATS_KEPT)
+def _make_instants(spec: FormatSpec) -> tuple[pl.Expr, ...]:
     hours = sum((pl.col(name) * 3_600_000_000 for name in spec.names(Kind.HOUR)), pl.lit(0))
     instants = {
         **{name: _to_microseconds(pl.col(name)) for name in spec.names(Kind.INSTANT)},
         **{name: pl.col(name) for name in spec.names(Kind.TEXT_INSTANT)},
         **{name: pl.col(name) + hours for name in spec.names(Kind.DATE)},
     }
-    return rows.with_columns(value.cast(pl.Datetime("us", "UTC")).alias(name) for name, value in instants.items())
+    return tuple(value.cast(pl.Datetime("us", "UTC")).alias(name) for name, value in instants.items())
 
 
 def _to_microseconds(number: pl.Expr) -> pl.Expr:

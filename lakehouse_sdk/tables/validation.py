@@ -23,11 +23,11 @@ from lakehouse_sdk.tables.rules import (
     Given,
     Rule,
     Severity,
+    apply_rules,
     explain_breach,
     explain_values,
     reject,
     select_installed,
-    select_rules,
 )
 from lakehouse_sdk.tables.source import SourceFile
 
@@ -161,8 +161,11 @@ _BREACHES = {"line": pl.Int64, "rule": pl.String, "value": pl.String}
 def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that break no rejecting rule, and `_BREACHES` of the others."""
     rows, spec = parsed.rows, parsed.spec
-    rules = select_rules(spec, Severity.REJECT) + ((_exact_scale(spec),) if spec.exact else ())
-    breaks = [rule.breaks(given).fill_null(value=False).alias(rule.id) for rule in rules]
+    own = apply_rules(Severity.REJECT, given)
+    if spec.exact:
+        exact = _exact_scale(spec)
+        own.append((exact, exact.breaks(given).alias(exact.id)))
+    rules, breaks = tuple(rule for rule, _ in own), [mask for _, mask in own]
     installed = _apply_installed(rows, Severity.REJECT, given, failures)
     clean = not breaks or rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0))
     if clean and not any(mask.any() for _, mask in installed):
@@ -241,17 +244,16 @@ def _least_step(values: pl.Series) -> int:
 
 def _flag(rows: pl.DataFrame, given: Given, failures: dict[str, str]) -> tuple[dict[str, int], pl.Series | None]:
     """Rows by the flagging rule that they break, and which rows break any; None where none does."""
-    rules = select_rules(given.spec, Severity.FLAG)
     if rows.is_empty():
         return {}, None
-    breaks = {rule.id: rule.breaks(given) for rule in rules}
-    found = rows.select(mask.sum().alias(rule_id) for rule_id, mask in breaks.items()).row(0) if breaks else ()
+    breaks = {rule.id: mask for rule, mask in apply_rules(Severity.FLAG, given)}
+    found = rows.select(mask.sum() for mask in breaks.values()).row(0) if breaks else ()
     counts = {rule_id: int(count) for rule_id, count in zip(breaks, found, strict=True) if count}
     installed = [mask for _, mask in _apply_installed(rows, Severity.FLAG, given, failures) if mask.any()]
     flags = counts | {mask.name: int(mask.sum()) for mask in installed}
     if not flags:
         return {}, None
-    masks = rows.select(*(breaks[rule_id].fill_null(value=False).alias(rule_id) for rule_id in counts), *installed)
+    masks = rows.select(*(breaks[rule_id] for rule_id in counts), *installed)
     return flags, masks.select(pl.any_horizontal(pl.all())).to_series()
 
 

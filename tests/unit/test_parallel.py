@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lakehouse_sdk.parallel import map_ordered
+from lakehouse_sdk.parallel import map_ordered, take_ahead
 
 
 def test_results_come_in_the_order_of_the_items_whatever_finishes_first() -> None:
@@ -62,3 +63,36 @@ def test_an_exception_arrives_at_its_place_and_the_rest_is_cancelled() -> None:
             next(results)
         release.set()
     assert len(begun) < 50
+
+
+def test_one_item_is_taken_while_another_is_worked_on() -> None:
+    taken: list[int] = []
+    second = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        for number in range(5):
+            taken.append(number)
+            if number == 1:
+                second.set()
+            yield number
+
+    results = take_ahead(numbers())
+    assert next(results) == 0
+    assert second.wait(5), "the next one is taken without being asked for"
+    assert len(taken) == 2, "and only that one"
+    assert [*results] == [1, 2, 3, 4]
+
+
+def test_what_the_items_raise_arrives_at_its_place() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise ValueError("two")
+
+    results = take_ahead(failing())
+    assert next(results) == 1
+    with pytest.raises(ValueError, match="two"):
+        next(results)
+    stopped = take_ahead(iter(range(3)))
+    next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]

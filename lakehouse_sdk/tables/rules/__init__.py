@@ -9,13 +9,19 @@ a row is quarantined for when it breaks several; rules of other packages come la
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+
 import polars as pl
 
+from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.rules import bars, derivatives, trades
 from lakehouse_sdk.tables.rules.bars import INTERVALS
-from lakehouse_sdk.tables.rules.model import Given, Rule, Severity, reject
+from lakehouse_sdk.tables.rules.model import OUTSIDE_PERIOD, Given, Rule, Severity, reject
 from lakehouse_sdk.tables.rules.registry import RuleWarning, load_installed
+from lakehouse_sdk.tables.source import SourceFile
 
 COLUMN_COUNT = "column-count"
 NUMBER = "number"
@@ -39,6 +45,7 @@ RULES: dict[str, tuple[Rule, ...]] = {**bars.RULES, **trades.RULES, **derivative
 """Rules of each table, in the order in which they are applied."""
 _OWN_SENTENCES = SENTENCES | {rule.id: rule.sentence for rules in RULES.values() for rule in rules}
 _OWN_IDS = frozenset(_OWN_SENTENCES)
+_DAY_ONE, _DAY_TWO = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC)
 
 __all__ = [
     "COLUMN_COUNT",
@@ -55,18 +62,41 @@ __all__ = [
     "Rule",
     "RuleWarning",
     "Severity",
+    "apply_rules",
     "describe_rule",
     "explain_breach",
     "explain_values",
     "reject",
     "select_installed",
-    "select_rules",
 ]
 
 
-def select_rules(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:
+def _select_rules(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:
     """The rules of the format's table that are about its columns and have this severity, in order."""
     return tuple(rule for rule in RULES.get(spec.table, ()) if rule.severity is severity and rule.applies(spec))
+
+
+def apply_rules(severity: Severity, given: Given) -> list[tuple[Rule, pl.Expr]]:
+    """Those rules with the expression that is true for a bad row, named as the rule, a null counted as good.
+
+    What does not depend on the archive's period is made once for a series: making expressions takes longer than a small
+    archive's rows take to be judged.
+    """
+    anytime = replace(given.file, key="", sha256="", period_start=_DAY_ONE, period_end=_DAY_TWO)
+    shared = _make_masks(given.spec, severity, given.limits, anytime)
+    return [(rule, _mask(rule, given) if rule is OUTSIDE_PERIOD else mask) for rule, mask in shared]
+
+
+@lru_cache(1024)
+def _make_masks(
+    spec: FormatSpec, severity: Severity, limits: QualitySettings, file: SourceFile
+) -> tuple[tuple[Rule, pl.Expr], ...]:
+    given = Given(spec, file, limits)
+    return tuple((rule, _mask(rule, given)) for rule in _select_rules(spec, severity))
+
+
+def _mask(rule: Rule, given: Given) -> pl.Expr:
+    return rule.breaks(given).fill_null(value=False).alias(rule.id)
 
 
 def select_installed(spec: FormatSpec, severity: Severity) -> tuple[Rule, ...]:

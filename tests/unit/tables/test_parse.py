@@ -241,6 +241,7 @@ def test_the_pieces_in_which_a_file_comes_do_not_show(monkeypatch: pytest.Monkey
     whole = validate(parse_archive(data, file))
     monkeypatch.setattr(container, "PIECE_BYTES", size)
     monkeypatch.setattr(container, "_PACKED_BYTES", 50)
+    monkeypatch.setattr(parse_module, "_LARGE_BYTES", [0, 10**6][size % 2])
     pieces = validate(parse_archive(data, file))
     assert pieces.accepted.equals(whole.accepted)
     assert pieces.quarantined.rows() == whole.quarantined.rows()
