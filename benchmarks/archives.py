@@ -9,49 +9,27 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import random
-import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from clients import base_env
-from measure import Cost, run
-from page import describe_machine, replace_section
+from measure import run
+from page import describe_machine
 from peers import find_peers
+from samples import Results, make_parser, save, scale, to_mib
 from trees import Site
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(__file__).with_name("programs")
-RESULTS = ROOT / "benchmarks" / "results" / "archives.json"
 WORKS = ("discovery", "collect", "again", "ledger")
 FIRST_DAY = date(2021, 1, 1)
 ARCHIVE_BYTES = 60 * 1024
-MIB = 1024**2
-
-
-@dataclass
-class Results:
-    """Samples by work and by what was measured; a sample is what one process cost and what it said itself."""
-
-    samples: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
-
-    def add(self, work: str, name: str, cost: Cost) -> None:
-        last = cost.output.strip().rpartition("\n")[2]
-        said = json.loads(last) if last.startswith("{") else {}
-        sample = {"wall_s": cost.wall_s, "cpu_s": cost.cpu_s, "peak_bytes": cost.peak_bytes, **said}
-        self.samples.setdefault(work, {}).setdefault(name, []).append(sample)
-        print(f"{work}: {name} {cost.wall_s:.2f} s, {cost.peak_bytes / MIB:.0f} MiB {said}", flush=True)
-
-    def median(self, work: str, name: str, value: str = "wall_s") -> float | None:
-        samples = self.samples.get(work, {}).get(name)
-        return statistics.median(sample[value] for sample in samples) if samples else None
 
 
 class Bench:
@@ -159,12 +137,12 @@ def render(known: dict[str, Any]) -> str:
     rows = [
         _row("Discovery of 100,000 keys", "wall at most that of `s5cmd ls`", results.median("discovery", "lakehouse"),
              results.median("discovery", "s5cmd ls"), "s"),
-        _row("Discovery, memory", "under 100 MiB", _mib(results.median("discovery", "lakehouse", "peak_bytes")), 100, "MiB"),
+        _row("Discovery, memory", "under 100 MiB", to_mib(results.median("discovery", "lakehouse", "peak_bytes")), 100, "MiB"),
         _row("2,000 archives of 60 KB collected, checksums verified", "at most 1.2 x `sync` of the same objects",
-             results.median("collect", "lakehouse collect"), _times(1.2, results.median("collect", "lakehouse sync")), "s"),
+             results.median("collect", "lakehouse collect"), scale(1.2, results.median("collect", "lakehouse sync")), "s"),
         _row("20,000 archives, second run with nothing new, in process", "at most a tenth of the first",
              results.median("again", "lakehouse collect twice", "second_s"),
-             _times(0.1, results.median("again", "lakehouse collect twice", "first_s")), "s"),
+             scale(0.1, results.median("again", "lakehouse collect twice", "first_s")), "s"),
         _row("Ledger of a million archives: coverage of one symbol", "under a second",
              results.median("ledger", "lakehouse", "coverage_s"), 1, "s"),
         _row("Ledger of a million archives: a night's 10,000 changes", "under five seconds",
@@ -181,8 +159,8 @@ loopback.
 |---|---|---|---|---|
 {lines}
 
-Peak memory while collecting: {_show(_mib(results.median("collect", "lakehouse collect", "peak_bytes")), "MiB")} with 2,000
-archives, {_show(_mib(results.median("again", "lakehouse collect twice", "peak_bytes")), "MiB")} with 20,000.
+Peak memory while collecting: {_show(to_mib(results.median("collect", "lakehouse collect", "peak_bytes")), "MiB")} with 2,000
+archives, {_show(to_mib(results.median("again", "lakehouse collect twice", "peak_bytes")), "MiB")} with 20,000.
 """
 
 
@@ -193,14 +171,6 @@ def _row(what: str, target: str, value: float | None, bound: float | None, unit:
 
 def _show(value: float | None, unit: str) -> str:
     return "not measured" if value is None else f"{value:.2f} {unit}" if unit == "s" else f"{value:.0f} {unit}"
-
-
-def _times(factor: float, value: float | None) -> float | None:
-    return None if value is None else factor * value
-
-
-def _mib(value: float | None) -> float | None:
-    return None if value is None else value / MIB
 
 
 def main() -> int:
@@ -218,27 +188,12 @@ def main() -> int:
         }
         for work in options.work or WORKS:
             works[work]()
-            save(bench.results, options)
+            save("archives", bench.results, options, render)
     return 0
 
 
-def save(results: Results, options: argparse.Namespace) -> None:
-    """Add what was measured to the results; what was measured before of the same work is replaced."""
-    place = RESULTS.with_name("archives-quick.json") if options.quick else RESULTS
-    known = json.loads(place.read_text()) if place.exists() else {"samples": {}}
-    known["samples"] |= results.samples
-    known |= {"measured": f"{datetime.now(UTC):%Y-%m-%d}", "runs": options.runs, "load": os.getloadavg()[0]}
-    place.write_text(json.dumps(known, indent=1))
-    if not options.quick:
-        replace_section("archives", render(known))
-
-
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small data, one run; the page is not written")
-    parser.add_argument("--runs", type=int, help="runs of each (default: 3, quick: 1)")
-    parser.add_argument("--work", action="append", choices=WORKS, help="only this kind of work (repeatable)")
-    parser.add_argument("--data-dir", type=Path, help="where servers and files rest (default: the system's temporary folder)")
+    parser = make_parser(__doc__, WORKS)
     options = parser.parse_args()
     options.runs = options.runs or (1 if options.quick else 3)
     return options

@@ -38,6 +38,18 @@ class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class _DatabaseGroup(_Group):
+    """A group whose `uri` may hold a password, which no repr and no JSON shows."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, mask_password(value) if isinstance(value, str) else value
+
+    @field_serializer("uri", when_used="json-unless-none", check_fields=False)
+    def _mask_uri(self, uri: str) -> str:
+        return mask_password(uri)
+
+
 class LakeSettings(_Group):
     """Where the lakehouse rests on the storage server."""
 
@@ -98,7 +110,7 @@ class ArchiveSettings(_Group):
     ftx: FtxSettings = FtxSettings()
 
 
-class CatalogSettings(_Group):
+class CatalogSettings(_DatabaseGroup):
     """The Iceberg catalogue."""
 
     name: str = "lakehouse"
@@ -113,14 +125,6 @@ class CatalogSettings(_Group):
     """Bearer token for a REST catalogue."""
     credential: SecretStr | None = None
     """Client id and secret for a REST catalogue, `id:secret`, of which it makes a token by OAuth2."""
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        for name, value in super().__repr_args__():
-            yield name, mask_password(value) if isinstance(value, str) else value
-
-    @field_serializer("uri", when_used="json-unless-none")
-    def _mask_uri(self, uri: str) -> str:
-        return mask_password(uri)
 
 
 class QualitySettings(_Group):
@@ -149,19 +153,11 @@ class TableSettings(_Group):
     """Tables that hold decimals instead of float64, such as `silver.klines`; decides when a table is made, later the table."""
 
 
-class LedgerSettings(_Group):
+class LedgerSettings(_DatabaseGroup):
     """The ledger of archives."""
 
     uri: str | None = None
     """SQLAlchemy address of its database, as `catalog.uri`; None: the database of `catalog.uri`."""
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        for name, value in super().__repr_args__():
-            yield name, mask_password(value) if isinstance(value, str) else value
-
-    @field_serializer("uri", when_used="json-unless-none")
-    def _mask_uri(self, uri: str) -> str:
-        return mask_password(uri)
 
 
 class TransferSettings(_Group):
