@@ -15,13 +15,11 @@ from functools import lru_cache
 
 import polars as pl
 
-from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.rules import bars, derivatives, trades
 from lakehouse_sdk.tables.rules.bars import INTERVALS
 from lakehouse_sdk.tables.rules.model import OUTSIDE_PERIOD, Given, Rule, Severity, reject
 from lakehouse_sdk.tables.rules.registry import RuleWarning, load_installed
-from lakehouse_sdk.tables.source import SourceFile
 
 COLUMN_COUNT = "column-count"
 NUMBER = "number"
@@ -83,16 +81,13 @@ def apply_rules(severity: Severity, given: Given) -> list[tuple[Rule, pl.Expr]]:
     archive's rows take to be judged.
     """
     anytime = replace(given.file, key="", sha256="", period_start=_DAY_ONE, period_end=_DAY_TWO)
-    shared = _make_masks(given.spec, severity, given.limits, anytime)
+    shared = _make_masks(_select_rules(given.spec, severity), Given(given.spec, anytime, given.limits))
     return [(rule, _mask(rule, given) if rule is OUTSIDE_PERIOD else mask) for rule, mask in shared]
 
 
 @lru_cache(1024)
-def _make_masks(
-    spec: FormatSpec, severity: Severity, limits: QualitySettings, file: SourceFile
-) -> tuple[tuple[Rule, pl.Expr], ...]:
-    given = Given(spec, file, limits)
-    return tuple((rule, _mask(rule, given)) for rule in _select_rules(spec, severity))
+def _make_masks(rules: tuple[Rule, ...], given: Given) -> tuple[tuple[Rule, pl.Expr], ...]:
+    return tuple((rule, _mask(rule, given)) for rule in rules)
 
 
 def _mask(rule: Rule, given: Given) -> pl.Expr:
