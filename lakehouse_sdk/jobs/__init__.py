@@ -8,7 +8,7 @@ Every function takes plain values and `Settings`, reports through an observer an
 
 from lakehouse_sdk.jobs.build import BuildReport, BuiltFile, RowCounts, build_tables
 from lakehouse_sdk.jobs.capacity import CapacityReport, ZoneUsage, measure_capacity
-from lakehouse_sdk.jobs.check import check_archive
+from lakehouse_sdk.jobs.check import check_collected
 from lakehouse_sdk.jobs.collect import CopiedArchives, collect, copy_archives, verify_archives
 from lakehouse_sdk.jobs.collection import (
     ArchiveState,
@@ -63,7 +63,7 @@ __all__ = [
     "ZoneUsage",
     "build_tables",
     "build_through_gate",
-    "check_archive",
+    "check_collected",
     "collect",
     "compact_tables",
     "copy_archives",

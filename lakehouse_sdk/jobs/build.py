@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
@@ -18,7 +19,7 @@ from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
-from lakehouse_sdk.jobs.check import ArchiveChecker
+from lakehouse_sdk.jobs.check import ArchiveChecker, gather_small
 from lakehouse_sdk.jobs.collection import CollectedArchive, CollectReport
 from lakehouse_sdk.jobs.overlaps import Overlaps
 from lakehouse_sdk.parallel import map_ordered
@@ -248,30 +249,31 @@ class _Builder:
         overlaps = Overlaps(self._ledger, (item.archive for item in items))
         months = [item for item in items if overlaps.find_days(item.archive)]
         held = {item.archive.key for item in months}
-        commit = self._commit([item for item in items if item.archive.key not in held], self._checker.check, overlaps)
+        others = gather_small(item for item in items if item.archive.key not in held)
+        commit = self._commit(others, self._checker.check, overlaps)
         if months:  # by now the ledger knows which of the days could not be read
             again = Overlaps(self._ledger, (item.archive for item in months))
-            commit += self._commit(months, self._check_month, again)
+            commit += self._commit(([month] for month in months), self._check_month, again)
         self._tell_end(time.perf_counter() - started)
         seconds = time.perf_counter() - started
         return BuildReport(tuple(self._files), commit, seconds, reconciled=tuple(self._reconciled))
 
     def _commit(
         self,
-        items: list[CollectedArchive],
-        check: Callable[[CollectedArchive, Overlaps], CheckedBatch],
+        groups: Iterable[list[CollectedArchive]],
+        check: Callable[[Sequence[CollectedArchive], Overlaps], list[CheckedBatch]],
         overlaps: Overlaps,
     ) -> CommitReport:
         before = len(self._files)
         batches = map_ordered(
             self._pool,
-            lambda item: check(item, overlaps),
-            items,
+            lambda items: check(items, overlaps),
+            groups,
             window=_WINDOW_BYTES,
-            weigh=lambda item: max(item.archive.size_bytes, _SMALLEST_SHARE),
+            weigh=lambda items: max(sum(item.archive.size_bytes for item in items), _SMALLEST_SHARE),
         )
         try:
-            commit = self._catalog.commit((self._note(batch) for batch in batches), self._branch)
+            commit = self._catalog.commit((self._note(batch) for batch in chain.from_iterable(batches)), self._branch)
         except BaseException:
             self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PARSED))
             raise
@@ -279,11 +281,12 @@ class _Builder:
         self._ledger.record(self._source, _changes(self._files[before:], state))
         return commit
 
-    def _check_month(self, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
+    def _check_month(self, items: Sequence[CollectedArchive], overlaps: Overlaps) -> list[CheckedBatch]:
+        (item,) = items
         month, found = self._checker.check_month(item, overlaps)
         if found is not None:
             self._reconciled.append(found)
-        return month
+        return [month]
 
     def _note(self, batch: CheckedBatch) -> CheckedBatch:
         """Pass a batch on to the commit while noting what its archive holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +19,12 @@ from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables import CheckedBatch, Reconciliation, SourceFile, TableCatalog
+
+
+_TOGETHER = 64
+"""Most archives that are checked at once."""
+_TOGETHER_BYTES = 1024**2
+"""Packed bytes that are checked at once where there are several: some ten thousand rows, and little beside the buffers."""
 
 
 class ArchiveChecker:
@@ -36,22 +43,29 @@ class ArchiveChecker:
         self._client = client
         self._is_exact = cache(lambda table: table in catalog.find_exact([table]))
 
-    def read(self, item: CollectedArchive) -> CheckedBatch:
-        """One archive as it is in bronze, judged by itself.
+    def read(self, items: Sequence[CollectedArchive]) -> list[CheckedBatch]:
+        """Archives of one data type as they are in bronze, each judged by itself.
 
         Raises:
-            IntegrityError: Its bytes do not have the SHA-256 that it was verified with.
+            IntegrityError: The bytes of one do not have the SHA-256 that it was verified with.
         """
         from lakehouse_sdk.tables import get_format  # noqa: PLC0415 (loads polars)
 
-        archive = item.archive
-        data = self._client.get_bytes(self._settings.lake.bucket, bronze_key(self._settings, self._source, archive.key))
-        table = get_format(archive.source, archive.market, archive.data_type).table
-        return check_archive(data, item, self._settings.quality, exact=self._is_exact(table))
+        if not items:
+            return []
+        first = items[0].archive
+        table = get_format(first.source, first.market, first.data_type).table
+        found = [(self._get(item), item) for item in items]
+        return check_collected(found, self._settings.quality, exact=self._is_exact(table))
 
-    def check(self, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
-        """One archive; a day takes the place of what a month says of it."""
-        batch = self.read(item)
+    def _get(self, item: CollectedArchive) -> bytes:
+        return self._client.get_bytes(self._settings.lake.bucket, bronze_key(self._settings, self._source, item.archive.key))
+
+    def check(self, items: Sequence[CollectedArchive], overlaps: Overlaps) -> list[CheckedBatch]:
+        """Archives of one data type; a day takes the place of what a month says of it."""
+        return [self._withdraw(batch, item, overlaps) for batch, item in zip(self.read(items), items, strict=True)]
+
+    def _withdraw(self, batch: CheckedBatch, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
         month = overlaps.find_month(item.archive)
         if month is None or batch.defect is not None:
             return batch
@@ -61,31 +75,51 @@ class ArchiveChecker:
         """One monthly archive without the rows of days that have an archive of their own, and how far the two agree."""
         from lakehouse_sdk.tables import give_way  # noqa: PLC0415 (loads polars)
 
-        month = self.read(item)
+        (month,) = self.read([item])
         entries = overlaps.find_days(item.archive)
-        readable = [day for entry in entries if entry.in_bronze and (day := self.read(to_item(entry))).defect is None]
+        readable = [day for day in self.read([to_item(entry) for entry in entries if entry.in_bronze]) if day.defect is None]
         dropped = [(entry.period_start, entry.period_end) for entry in entries if not entry.in_bronze]
         if month.defect is not None or not (readable or dropped):
             return month, None
         return give_way(month, readable, dropped)
 
 
-def check_archive(data: bytes, item: CollectedArchive, limits: QualitySettings, *, exact: bool = False) -> CheckedBatch:
-    """Parse and validate the bytes of one archive; pure, so that threads and processes can run it.
+def gather_small(items: Iterable[CollectedArchive]) -> Iterator[list[CollectedArchive]]:
+    """Neighbours that are quicker checked together, by the dozen; large archives come alone."""
+    held: list[CollectedArchive] = []
+    held_bytes = 0
+    for item in items:
+        held_bytes += item.archive.size_bytes
+        is_other = bool(held) and _series(item) != _series(held[0])
+        if held and (is_other or held_bytes > _TOGETHER_BYTES or len(held) == _TOGETHER):
+            yield held
+            held, held_bytes = [], item.archive.size_bytes
+        held.append(item)
+    if held:
+        yield held
+
+
+def _series(item: CollectedArchive) -> tuple[str, str, str, str | None]:
+    return item.archive.source, item.archive.market, item.archive.data_type, item.archive.interval
+
+
+def check_collected(
+    archives: Sequence[tuple[bytes, CollectedArchive]], limits: QualitySettings, *, exact: bool = False
+) -> list[CheckedBatch]:
+    """Parse and validate the bytes of archives; pure, so that threads and processes can run it.
 
     Args:
-        data: The archive.
-        item: What it is.
+        archives: The bytes of each, and what it is.
         limits: Thresholds of the rules.
         exact: True for a table that holds decimals.
 
     Raises:
-        IntegrityError: The bytes do not have the SHA-256 that the source published.
+        IntegrityError: The bytes of one do not have the SHA-256 that the source published.
     """
-    from lakehouse_sdk.tables import parse_archive, validate  # noqa: PLC0415 (loads polars and Arrow)
+    from lakehouse_sdk.tables import check_archives  # noqa: PLC0415 (loads polars and Arrow)
 
-    file = to_source_file(item.archive, item.sha256 or hashlib.sha256(data).hexdigest())
-    return validate(parse_archive(data, file, exact=exact), limits)
+    files = [to_source_file(item.archive, item.sha256 or hashlib.sha256(data).hexdigest()) for data, item in archives]
+    return check_archives([(data, file) for (data, _), file in zip(archives, files, strict=True)], limits, exact=exact)
 
 
 def to_source_file(archive: ArchiveObject, sha256: str) -> SourceFile:

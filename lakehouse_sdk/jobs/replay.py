@@ -191,7 +191,7 @@ class _Replay:
                 if overlaps.find_days(item.archive):
                     batch, _ = self._checker.check_month(item, overlaps)
                 else:
-                    batch = self._checker.check(item, overlaps)
+                    (batch,) = self._checker.check([item], overlaps)
             except NotFoundError:
                 return archive, "Bronze no longer has its bytes: collect it again.", False
             except IntegrityError as error:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.series import SeriesInfo as SeriesInfo
     from lakehouse_sdk.tables.source import SourceFile as SourceFile
     from lakehouse_sdk.tables.table import Table as Table
+    from lakehouse_sdk.tables.together import check_archives as check_archives
     from lakehouse_sdk.tables.validation import CheckedBatch as CheckedBatch
     from lakehouse_sdk.tables.validation import validate as validate
 
@@ -78,6 +79,7 @@ _HOMES = {
     "TableDescription": "describe",
     "TableScan": "scan",
     "TableSchema": "declared",
+    "check_archives": "together",
     "check_file": "declared",
     "describe_rule": "rules",
     "find_content": "declared.read",
@@ -119,6 +121,7 @@ __all__ = [
     "TableDescription",
     "TableScan",
     "TableSchema",
+    "check_archives",
     "check_file",
     "describe_rule",
     "find_content",

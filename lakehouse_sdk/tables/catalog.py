@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import weakref
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table as IcebergTable
@@ -22,7 +18,6 @@ from sqlalchemy.exc import IntegrityError
 from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.care.branches import (
     BranchArchive,
     drop_branch,
@@ -31,9 +26,8 @@ from lakehouse_sdk.tables.care.branches import (
     open_branch,
     read_archives,
 )
-from lakehouse_sdk.tables.commit import PendingTable, Withdrawal, find_present
+from lakehouse_sdk.tables.commit import find_present
 from lakehouse_sdk.tables.connecting import connect_catalog
-from lakehouse_sdk.tables.datafiles import Rows
 from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
 from lakehouse_sdk.tables.declared.schema import TableSchema
 from lakehouse_sdk.tables.evolution import evolve
@@ -41,9 +35,10 @@ from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.formats import DATA_TABLES
 from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
 from lakehouse_sdk.tables.log import append_events
+from lakehouse_sdk.tables.pending import PendingCommit, commit_order
 from lakehouse_sdk.tables.refusals import storage_errors
-from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCommit
-from lakehouse_sdk.tables.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
+from lakehouse_sdk.tables.report import CommitReport, TableCommit
+from lakehouse_sdk.tables.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, TableLayout
 from lakehouse_sdk.tables.table import Table
 
 if TYPE_CHECKING:
@@ -200,39 +195,16 @@ class TableCatalog:
             ConnectError, AccessError, StorageError: The lake cannot be read or written. Whatever is raised, also by `batches`:
                 a table that was not committed by then is as it was.
         """
-        started, now = time.perf_counter(), datetime.now(UTC)
-        pending: dict[str, PendingTable] = {}
-        totals = _Totals()
-
-        def add(
-            name: str,
-            file: SourceFile,
-            rows: pa.Table,
-            withdraws: Sequence[Withdrawal] = (),
-            layout: TableLayout | None = None,
-        ) -> None:
-            with storage_errors(self._catalog.properties):
-                if name not in pending:
-                    found = layout or LAYOUTS[name]
-                    pending[name] = PendingTable(partial(self._load_for, found, branch), found, now, branch)
-                pending[name].add(Rows(file, rows), withdraws, anew=anew)
-
+        pending = PendingCommit(partial(self._load_for, branch=branch), branch, anew=anew)
         try:
             for batch in batches:
-                totals.add(batch)
-                if batch.defect is None:
-                    add(batch.table, batch.scope, batch.accepted, batch.withdraws, batch.layout)
-                    add(QUALITY_DAYS, batch.file, day_rows(batch), batch.withdraws)
-                add(QUARANTINE, batch.file, quarantine_rows(batch))
-                add(QUALITY, batch.file, quality_rows(batch))
-            order = sorted(pending, key=partial(_commit_order, books=_BOOKS_ANEW if anew else _BOOKS))
-            with storage_errors(self._catalog.properties):
-                tables = tuple(pending[name].commit() for name in order)
+                with self.storage_errors():
+                    pending.add(batch)
+            with self.storage_errors():
+                return pending.commit()
         except BaseException:
-            for table in pending.values():
-                table.discard()
+            pending.discard()
             raise
-        return totals.report(tables=tables, seconds=time.perf_counter() - started)
 
     def declare(self, name: str, schema: TableSchema | None) -> TableSchema:
         """The declaration of a table of a user's own files: the stored one, extended by further optional columns of `schema`.
@@ -316,7 +288,7 @@ class TableCatalog:
     def find_branch(self, branch: str) -> list[str]:
         """Full names of the tables that have this branch, in the order in which batches are committed."""
         with self.storage_errors():
-            return [name for name in sorted(self.list_tables(), key=_commit_order) if has_branch(self.load(name), branch)]
+            return [name for name in sorted(self.list_tables(), key=commit_order) if has_branch(self.load(name), branch)]
 
     def read_branch(self, branch: str) -> list[BranchArchive]:
         """The archives that this branch brings, and perhaps some that `main` has already."""
@@ -360,50 +332,3 @@ class TableCatalog:
             )
         except TableAlreadyExistsError:
             return self._catalog.load_table(layout.name)
-
-
-_BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
-"""In the order of their commits."""
-_BOOKS_ANEW = (QUALITY_DAYS, QUALITY, QUARANTINE)
-"""The same for archives that are put in place anew."""
-
-
-def _commit_order(name: str, books: Sequence[str] = _BOOKS) -> tuple[int, str]:
-    return (books.index(name) if name in books else -1, name)
-
-
-class _Totals:
-    """Sums over the batches of one commit."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._rejects: Counter[str] = Counter()
-        self._flags: Counter[str] = Counter()
-        self._defects: list[DefectiveArchive] = []
-
-    def add(self, batch: CheckedBatch) -> None:
-        """Count one archive."""
-        self._counts.update(
-            archives=1,
-            rows_in=batch.rows_in,
-            rows_accepted=batch.rows_accepted,
-            rows_duplicate=batch.rows_duplicate,
-            rows_quarantined=batch.rows_quarantined,
-            rows_flagged=batch.rows_flagged,
-            numbers_rounded=batch.numbers_rounded,
-        )
-        self._rejects.update(batch.rejects)
-        self._flags.update(batch.flags)
-        if batch.defect is not None:
-            self._defects.append(DefectiveArchive(batch.file.key, batch.defect.reason, batch.defect.detail))
-
-    def report(self, *, tables: tuple[TableCommit, ...], seconds: float) -> CommitReport:
-        """The sums with what became of them."""
-        return CommitReport(
-            **self._counts,
-            rejects=dict(sorted(self._rejects.items())),
-            flags=dict(sorted(self._flags.items())),
-            defects=tuple(self._defects),
-            tables=tables,
-            seconds=seconds,
-        )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -20,37 +21,51 @@ SIDES = ("buy", "sell")
 _Columns = dict[str, pa.Array | pa.ChunkedArray]
 
 
-def enrich(rows: pl.DataFrame, spec: FormatSpec, file: SourceFile) -> pa.Table:
+def enrich(rows: pl.DataFrame, spec: FormatSpec, archives: Sequence[tuple[SourceFile, int]]) -> pa.Table:
     """The rows as the target table holds them, but for `_ingested_at`.
 
     Text columns are dictionary arrays: within an archive nearly all of them repeat one value.
+
+    Args:
+        rows: Good rows.
+        spec: Their format.
+        archives: Which archives they are from and how many of each, in order; all of one interval, and all with an
+            `instrument` or none.
     """
+    file = archives[0][0]
+    counts = [count for _, count in archives]
+
+    def repeat(name: str) -> pa.DictionaryArray:
+        return _repeat([getattr(file, name) for file, _ in archives], counts)
+
     table = rows.drop(
         LINE, *(column.name for column in spec.columns if not column.is_stored and column.name in rows)
     ).to_arrow()
     columns: _Columns = {
-        "source": _repeat(file.source, rows.height),
-        "market": _repeat(file.market, rows.height),
-        "symbol": _repeat(file.symbol, rows.height),
+        "source": repeat("source"),
+        "market": repeat("market"),
+        "symbol": repeat("symbol"),
     }
     if file.interval is not None:
-        columns["interval"] = _repeat(file.interval, rows.height)
+        columns["interval"] = repeat("interval")
     columns |= {field.name: _as_stored(table[field.name], field.type) for field in table.schema}
     columns |= {name: columns.pop(f"{PREFIX}{name}") for name in exact_types(spec)}
     columns |= {name: pa.repeat(pa.scalar(value, pa.int64()), rows.height) for name, value in spec.constants}
     if file.instrument is not None:
-        columns[INSTRUMENT] = _repeat(file.instrument, rows.height)
+        columns[INSTRUMENT] = repeat("instrument")
     derive = _DERIVED.get(spec.table)
     if derive is not None:
         columns |= derive(rows, file)
-    columns["_source_key"] = _repeat(file.key, rows.height)
-    columns["_source_sha256"] = _repeat(file.sha256, rows.height)
+    columns["_source_key"] = repeat("key")
+    columns["_source_sha256"] = repeat("sha256")
     return pa.table(columns)
 
 
-def _repeat(value: str, count: int) -> pa.DictionaryArray:
-    indices = pa.repeat(pa.scalar(0, pa.int32()), count)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([value], pa.string()))
+def _repeat(values: Sequence[str], counts: Sequence[int]) -> pa.DictionaryArray:
+    """Each value as often as it is counted; each is once in the dictionary."""
+    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    indices = np.repeat(np.fromiter((places[value] for value in values), np.int32, len(values)), counts)
+    return pa.DictionaryArray.from_arrays(pa.array(indices), pa.array(list(places), pa.string()))
 
 
 def _as_stored(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:

@@ -104,11 +104,29 @@ def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> Pars
         UsageError: No format is known for this source, market and data type.
         IntegrityError: `data` does not have `file.sha256`, so the rows would carry a false lineage.
     """
-    spec = replace(get_format(file.source, file.market, file.data_type).for_key(file.key), exact=exact)
+    spec = find_spec(file, exact=exact)
+    verify(data, file)
+    return parse_as(data, file, spec)
+
+
+def find_spec(file: SourceFile, *, exact: bool) -> FormatSpec:
+    """The format of an archive.
+
+    Raises:
+        UsageError: No format is known for this source, market and data type.
+    """
+    return replace(get_format(file.source, file.market, file.data_type).for_key(file.key), exact=exact)
+
+
+def verify(data: bytes, file: SourceFile) -> None:
+    """Make sure that these are the bytes that the archive is known by.
+
+    Raises:
+        IntegrityError: They are others.
+    """
     actual = hashlib.sha256(data).hexdigest()
     if actual != file.sha256:
         raise IntegrityError(f"{file.key} was to have SHA-256 {file.sha256} and has {actual}.", hint="Collect it again.")
-    return parse_as(data, file, spec)
 
 
 def parse_as(data: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
@@ -125,27 +143,58 @@ def refuse_archive(file: SourceFile, spec: FormatSpec, defect: ArchiveDefect) ->
     return ParsedArchive(file, spec, _no_rows(spec), defect=defect)
 
 
-def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, data: bytes) -> ParsedArchive:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What the first lines of a file say.
+
+    Attributes:
+        text: The lines behind the header, as far as they are in the first piece that holds any.
+        first_line: Number of the first of them.
+        has_header: True where the CSV begins with the column names.
+        defect: Why nothing can be read.
+    """
+
+    text: bytes
+    first_line: int
+    has_header: bool
+    defect: ArchiveDefect | None = None
+
+
+def read_beginning(pieces: Iterator[bytes], spec: FormatSpec) -> Beginning:
+    """Pass over byte order mark, blank lines and header; takes pieces up to the first line with content."""
     text, first_line = _skip_blank(pieces)
     head = text.partition(b"\n")[0]
     has_header = spec.content != "json" and _is_header(head, spec)
     unknown = _find_unknown_columns(head, spec) if has_header or spec.content == "json" else None
-    if unknown is not None:
-        return ParsedArchive(file, spec, _no_rows(spec), has_header=has_header, defect=unknown)
-    if has_header:
+    if has_header and unknown is None:
         text, first_line = text[len(head) + 1 :], first_line + 1
+    return Beginning(text, first_line, has_header, unknown)
+
+
+def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, data: bytes) -> ParsedArchive:
+    begins = read_beginning(pieces, spec)
+    if begins.defect is not None:
+        return ParsedArchive(file, spec, _no_rows(spec), has_header=begins.has_header, defect=begins.defect)
+    first_line = begins.first_line
     kept, rejected = [empty_rows(spec, LINE)], [pl.DataFrame(schema=REJECTED_SCHEMA)]
     rounded = 0
-    for piece in chain((text,), pieces):
+    for piece in chain((begins.text,), pieces):
         rows, bad = _read(piece, first_line, spec)
         rounded += count_rounded(piece, rows, spec)
         kept.append(rows)
         rejected.append(bad)
         first_line += piece.count(b"\n")
     rows = pl.concat(kept)
-    unit = _time_unit(rows[spec.row_time], spec)
-    rejects = pl.concat(rejected)
-    return ParsedArchive(file, spec, _to_instants(rows, spec), rejects, has_header, unit, numbers_rounded=rounded, data=data)
+    return ParsedArchive(
+        file,
+        spec,
+        to_instants(rows, spec),
+        pl.concat(rejected),
+        begins.has_header,
+        _find_time_unit(rows[spec.row_time], spec),
+        numbers_rounded=rounded,
+        data=data,
+    )
 
 
 def _skip_blank(pieces: Iterator[bytes]) -> tuple[bytes, int]:
@@ -191,12 +240,12 @@ def _find_unknown_columns(head: bytes, spec: FormatSpec) -> ArchiveDefect | None
 
 def _read(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows with instants still as integers, and the rejected lines."""
-    rows = _read_fast(body, first_line, spec)
+    rows = read_fast(body, first_line, spec)
     if rows is not None:
         return rows, pl.DataFrame(schema=REJECTED_SCHEMA)
     kept, rejected = [], []
     for piece in _slices(body):
-        rows = _read_fast(piece, first_line, spec)
+        rows = read_fast(piece, first_line, spec)
         if rows is None:
             rows, bad = read_lines(piece, first_line, spec)
             rejected.append(bad)
@@ -215,7 +264,7 @@ def _slices(body: bytes) -> Iterator[bytes]:
         start = end
 
 
-def _read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame | None:
+def read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame | None:
     """All rows in one pass, or None where any line is not exactly as published."""
     if spec.content == "quoted":
         return None
@@ -292,10 +341,10 @@ def _take_kept(spec: FormatSpec, truths: tuple[str, ...]) -> tuple[pl.Expr, ...]
 
 
 def _no_rows(spec: FormatSpec) -> pl.DataFrame:
-    return _to_instants(empty_rows(spec, LINE), spec)
+    return to_instants(empty_rows(spec, LINE), spec)
 
 
-def _to_instants(rows: pl.DataFrame, spec: FormatSpec) -> pl.DataFrame:
+def to_instants(rows: pl.DataFrame, spec: FormatSpec) -> pl.DataFrame:
     """Integers to UTC times: the unit of a number by its magnitude, texts and dates are microseconds by now."""
     return rows.with_columns(_make_instants(spec))
 
@@ -316,11 +365,13 @@ def _to_microseconds(number: pl.Expr) -> pl.Expr:
     return pl.when(number >= MICROSECONDS_FROM).then(number).otherwise(whole)
 
 
-def _time_unit(values: pl.Series, spec: FormatSpec) -> str | None:
-    if values.is_empty():
-        return None
+def _find_time_unit(values: pl.Series, spec: FormatSpec) -> str | None:
+    return None if values.is_empty() else name_time_unit(cast("int", values.min()), cast("int", values.max()), spec)
+
+
+def name_time_unit(least: int, most: int, spec: FormatSpec) -> str:
+    """In which unit the times between these two are written."""
     if spec.row_time not in spec.names(Kind.INSTANT):
         return "text"
-    least, most = cast("int", values.min()), cast("int", values.max())
     fitting = [unit for unit, (first, limit) in _UNITS.items() if first <= least and most < limit]
     return fitting[0] if fitting else "mixed"

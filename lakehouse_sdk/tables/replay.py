@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse_sdk.errors import NotFoundError
-from lakehouse_sdk.tables.books import day_rows, quality_rows, quarantine_rows
+from lakehouse_sdk.tables.books import day_rows, make_entry, quality_rows, quarantine_rows
 from lakehouse_sdk.tables.filters import all_of, equals, within
 from lakehouse_sdk.tables.schemas import INGESTED_AT, LAYOUTS, QUALITY, QUALITY_DAYS, QUARANTINE, SOURCE_KEY, SOURCE_SHA256
 
@@ -74,9 +74,10 @@ def find_replayable(
 
 def holds(catalog: TableCatalog, batch: CheckedBatch) -> bool:
     """True where the tables say of these bytes what the batch says: the same rows, in quarantine the same, the same counts."""
-    books = [(QUALITY, quality_rows(batch), batch.file), (QUARANTINE, quarantine_rows(batch), batch.file)]
+    entries = [make_entry(batch)]
+    books = [(QUALITY, *quality_rows(entries), batch.file), (QUARANTINE, quarantine_rows(batch), batch.file)]
     if batch.defect is None:
-        books += [(QUALITY_DAYS, day_rows(batch), batch.file), (batch.table, batch.accepted, batch.scope)]
+        books += [(QUALITY_DAYS, *day_rows(entries), batch.file), (batch.table, batch.accepted, batch.scope)]
     return all(_same(_stored(catalog, name, file, batch.layout), rows) for name, rows, file in books)
 
 

@@ -36,12 +36,18 @@ def count_rounded(body: bytes, rows: pl.DataFrame, spec: FormatSpec) -> int:
         spec: Their format.
     """
     names = spec.names(Kind.FLOAT)
-    if not names or not rows.height or not (_has_long_field(body) or _has_large_number(rows, names)):
+    if not may_be_rounded(body, rows, spec):
         return 0
     texts = _read_columns(body, spec)
     if texts is None:
         texts = read_texts(body, spec)
     return sum(_count_lost(texts[name]) for name in names)
+
+
+def may_be_rounded(body: bytes, rows: pl.DataFrame, spec: FormatSpec) -> bool:
+    """False where no number can be; quickly found out."""
+    names = spec.names(Kind.FLOAT)
+    return bool(names and rows.height) and (_has_long_field(body) or _has_large_number(rows, names))
 
 
 def _has_long_field(body: bytes) -> bool:

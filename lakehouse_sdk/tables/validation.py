@@ -134,7 +134,7 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
     return CheckedBatch(
         file=parsed.file,
         table=parsed.spec.table,
-        accepted=enrich(good, parsed.spec, parsed.file),
+        accepted=enrich(good, parsed.spec, [(parsed.file, good.height)]),
         quarantined=quarantined,
         rows_duplicate=rows_duplicate,
         rows_flagged=0 if flagged is None else int(flagged.sum()),
@@ -146,13 +146,14 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
         first_time=times[0] if len(times) else None,
         last_time=times[-1] if len(times) else None,
         defect=parsed.defect,
-        scope=replace(
-            parsed.file,
-            period_start=parsed.file.period_start - parsed.spec.early,
-            period_end=parsed.file.period_end + parsed.spec.late,
-        ),
+        scope=find_scope(parsed.file, parsed.spec),
         numbers_rounded=parsed.numbers_rounded,
     )
+
+
+def find_scope(file: SourceFile, spec: FormatSpec) -> SourceFile:
+    """The archive with the whole period in which its format allows rows."""
+    return replace(file, period_start=file.period_start - spec.early, period_end=file.period_end + spec.late)
 
 
 _BREACHES = {"line": pl.Int64, "rule": pl.String, "value": pl.String}
@@ -161,10 +162,7 @@ _BREACHES = {"line": pl.Int64, "rule": pl.String, "value": pl.String}
 def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows that break no rejecting rule, and `_BREACHES` of the others."""
     rows, spec = parsed.rows, parsed.spec
-    own = apply_rules(Severity.REJECT, given)
-    if spec.exact:
-        exact = _exact_scale(spec)
-        own.append((exact, exact.breaks(given).alias(exact.id)))
+    own = apply_rejecting(given)
     rules, breaks = tuple(rule for rule, _ in own), [mask for _, mask in own]
     installed = _apply_installed(rows, Severity.REJECT, given, failures)
     clean = not breaks or rows.is_empty() or not any(rows.select(mask.any() for mask in breaks).row(0))
@@ -180,6 +178,15 @@ def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tu
         pl.coalesce(pl.when(pl.col(rule.id)).then(explain_breach(rule, spec)) for rule in rules).alias("value"),
     )
     return rows.filter(~broken), breaches
+
+
+def apply_rejecting(given: Given) -> list[tuple[Rule, pl.Expr]]:
+    """The SDK's own rules that reject, as `apply_rules` gives them."""
+    own = apply_rules(Severity.REJECT, given)
+    if given.spec.exact:
+        exact = _exact_scale(given.spec)
+        own.append((exact, exact.breaks(given).alias(exact.id)))
+    return own
 
 
 def _exact_scale(spec: FormatSpec) -> Rule:

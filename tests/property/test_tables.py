@@ -117,7 +117,7 @@ def test_the_quick_reading_accepts_nothing_that_the_exact_one_refuses(type_: Sam
     sample = make_sample(type_, 20, seed=seed % 100)
     body = csv_of(_mutate(sample.lines, seed, edits))
     spec = spec_of(sample)
-    fast = parse_module._read_fast(body, 1, spec)
+    fast = parse_module.read_fast(body, 1, spec)
     slow, rejected = read_lines(body, 1, spec)
     if fast is not None:
         assert rejected.is_empty()

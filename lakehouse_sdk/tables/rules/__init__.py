@@ -18,7 +18,7 @@ import polars as pl
 from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.rules import bars, derivatives, trades
 from lakehouse_sdk.tables.rules.bars import INTERVALS
-from lakehouse_sdk.tables.rules.model import OUTSIDE_PERIOD, Given, Rule, Severity, reject
+from lakehouse_sdk.tables.rules.model import ARCHIVE, OUTSIDE_PERIOD, SYMBOL, Given, Rule, Severity, reject
 from lakehouse_sdk.tables.rules.registry import RuleWarning, load_installed
 
 COLUMN_COUNT = "column-count"
@@ -46,6 +46,7 @@ _OWN_IDS = frozenset(_OWN_SENTENCES)
 _DAY_ONE, _DAY_TWO = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC)
 
 __all__ = [
+    "ARCHIVE",
     "COLUMN_COUNT",
     "CONFLICTING_DUPLICATE",
     "DIFFERS_FROM_DAILY",
@@ -56,6 +57,7 @@ __all__ = [
     "ONLY_IN_MONTHLY",
     "RULES",
     "SENTENCES",
+    "SYMBOL",
     "Given",
     "Rule",
     "RuleWarning",
@@ -78,10 +80,14 @@ def apply_rules(severity: Severity, given: Given) -> list[tuple[Rule, pl.Expr]]:
     """Those rules with the expression that is true for a bad row, named as the rule, a null counted as good.
 
     What does not depend on the archive's period is made once for a series: making expressions takes longer than a small
-    archive's rows take to be judged.
+    archive's rows take to be judged. Where several archives are judged together, who asks looks at their periods.
     """
     anytime = replace(given.file, key="", sha256="", period_start=_DAY_ONE, period_end=_DAY_TWO)
-    shared = _make_masks(_select_rules(given.spec, severity), Given(given.spec, anytime, given.limits))
+    if given.together:
+        anytime = replace(anytime, symbol="", instrument=None)
+    shared = _make_masks(_select_rules(given.spec, severity), replace(given, file=anytime))
+    if given.together:
+        return [(rule, mask) for rule, mask in shared if rule is not OUTSIDE_PERIOD]
     return [(rule, _mask(rule, given) if rule is OUTSIDE_PERIOD else mask) for rule, mask in shared]
 
 

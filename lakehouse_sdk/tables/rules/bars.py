@@ -61,7 +61,7 @@ def _bar_gap(given: Given) -> pl.Expr:
     # Other venues publish no bar where nothing was traded.
     if length is None or given.spec.source != "binance":
         return pl.lit(value=False)
-    return (pl.col("open_time").sort().diff() > length).fill_null(value=False)
+    return (given.within(pl.col("open_time").sort().diff()) > length).fill_null(value=False)
 
 
 def _zero_volume(_given: Given) -> pl.Expr:
@@ -76,13 +76,14 @@ def _quote_volume_range(given: Given) -> pl.Expr:
 
 def _halt(given: Given) -> pl.Expr:
     is_flat = (pl.col("volume") == 0) & (pl.col("high") == pl.col("low"))
-    return is_flat & (pl.len().over(is_flat.rle_id()) >= given.limits.halt_bars)
+    runs = pl.len().over(*given.by, is_flat.rle_id())
+    return is_flat & (runs >= given.limits.halt_bars)
 
 
 def _price_jump(given: Given) -> pl.Expr:
-    last = pl.col("close").shift(1)
+    last = given.within(pl.col("close").shift(1))
     jumps = (pl.col("open") - last).abs() > given.limits.price_jump * last
-    return (jumps & (pl.col("open_time").diff() > timedelta(0))).fill_null(value=False)
+    return (jumps & (given.within(pl.col("open_time").diff()) > timedelta(0))).fill_null(value=False)
 
 
 _OHLC_ORDER = reject("ohlc-order", "low is at most, and high at least, open and close.", _OHLC, _ohlc_order)

@@ -26,8 +26,8 @@ def _stamp_misaligned(_given: Given) -> pl.Expr:
     return pl.col("create_time").dt.epoch("us") % (_METRICS_STEP // timedelta(microseconds=1)) != 0
 
 
-def _stamp_gap(_given: Given) -> pl.Expr:
-    return (pl.col("create_time").sort().diff() > _METRICS_STEP).fill_null(value=False)
+def _stamp_gap(given: Given) -> pl.Expr:
+    return (given.within(pl.col("create_time").sort().diff()) > _METRICS_STEP).fill_null(value=False)
 
 
 def _interval_hours(_given: Given) -> pl.Expr:
@@ -39,8 +39,8 @@ def _funding_rate(given: Given) -> pl.Expr:
 
 
 def _funding_gap(given: Given) -> pl.Expr:
-    hours = pl.col("interval_hours").sort_by("funding_time")
-    passed = pl.col("funding_time").sort().diff() - timedelta(seconds=given.limits.funding_tolerance_s)
+    hours = given.within(pl.col("interval_hours").sort_by("funding_time"))
+    passed = given.within(pl.col("funding_time").sort().diff()) - timedelta(seconds=given.limits.funding_tolerance_s)
     return (passed > pl.duration(hours=hours)).fill_null(value=False)
 
 

@@ -13,6 +13,10 @@ from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.formats import FormatSpec
 from lakehouse_sdk.tables.source import SourceFile
 
+ARCHIVE = "_archive"
+"""Column that numbers the archives, where rows of several are judged together."""
+SYMBOL = "_symbol"
+"""Column with the symbol of the row's archive, where rows of several are judged together."""
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -31,11 +35,28 @@ class Given:
         spec: Format of the archive.
         file: The archive.
         limits: Thresholds, from the settings.
+        together: True where the frame holds rows of several archives, as columns `ARCHIVE` and `SYMBOL` say; `file` is then one
+            of them, and only what they have in common counts.
     """
 
     spec: FormatSpec
     file: SourceFile
     limits: QualitySettings
+    together: bool = False
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """What else to group by, for a rule that groups rows."""
+        return (ARCHIVE,) if self.together else ()
+
+    def within(self, expr: pl.Expr) -> pl.Expr:
+        """`expr` over the rows of one archive, whatever else is in the frame: for all that looks at more than one row."""
+        return expr.over(self.by) if self.by else expr
+
+    @property
+    def symbol(self) -> pl.Expr:
+        """Symbol of the row's archive."""
+        return pl.col(SYMBOL) if self.together else pl.lit(self.file.symbol)
 
 
 Breaks = Callable[[Given], pl.Expr]
@@ -114,11 +135,11 @@ def _outside_period(given: Given) -> pl.Expr:
 
 
 def _row_order(given: Given) -> pl.Expr:
-    return (pl.col(given.spec.row_time).diff() < timedelta(0)).fill_null(value=False)
+    return (given.within(pl.col(given.spec.row_time).diff()) < timedelta(0)).fill_null(value=False)
 
 
 def _other_archive(given: Given) -> pl.Expr:
-    wanted = {"source": given.file.source, "symbol": given.file.symbol}
+    wanted = {"source": pl.lit(given.file.source), "symbol": given.symbol}
     return pl.any_horizontal(
         # A mirror's file names have `-` for the slash in a symbol.
         pl.col(column.name).str.replace_all("/", "-", literal=True) != wanted[column.repeats]

@@ -28,24 +28,24 @@ def _trade_id_order(_given: Given) -> pl.Expr:
     return pl.col("first_trade_id") > pl.col("last_trade_id")
 
 
-def _agg_id_gap(_given: Given) -> pl.Expr:
-    ids = pl.col("agg_trade_id").sort()
-    return (ids.diff() > 1).fill_null(value=False)
+def _agg_id_gap(given: Given) -> pl.Expr:
+    return (given.within(pl.col("agg_trade_id").sort().diff()) > 1).fill_null(value=False)
 
 
-def _trade_id_chain(_given: Given) -> pl.Expr:
-    following = pl.col("agg_trade_id").diff() == 1  # a gap between the aggregates is counted by itself
-    return (following & (pl.col("first_trade_id") != pl.col("last_trade_id").shift(1) + 1)).fill_null(value=False)
+def _trade_id_chain(given: Given) -> pl.Expr:
+    following = given.within(pl.col("agg_trade_id").diff()) == 1  # a gap between the aggregates is counted by itself
+    last = given.within(pl.col("last_trade_id").shift(1))
+    return (following & (pl.col("first_trade_id") != last + 1)).fill_null(value=False)
 
 
 def _trade_id_gap(given: Given) -> pl.Expr:
     if given.spec.source == "ftx":  # numbered its trades across all markets
         return pl.lit(value=False)
-    return (pl.col("trade_id").sort().diff() > 1).fill_null(value=False)
+    return (given.within(pl.col("trade_id").sort().diff()) > 1).fill_null(value=False)
 
 
-def _time_by_id(_given: Given) -> pl.Expr:
-    time, number = pl.col("trade_time").diff(), pl.col("trade_id").diff()
+def _time_by_id(given: Given) -> pl.Expr:
+    time, number = given.within(pl.col("trade_time").diff()), given.within(pl.col("trade_id").diff())
     return (((time < timedelta(0)) & (number > 0)) | ((time > timedelta(0)) & (number < 0))).fill_null(value=False)
 
 
@@ -62,15 +62,15 @@ def _event_time(_given: Given) -> pl.Expr:
     return pl.col("event_time") < pl.col("transaction_time")
 
 
-def _depth_cumulative(_given: Given) -> pl.Expr:
+def _depth_cumulative(given: Given) -> pl.Expr:
     side, width = pl.col("percentage").sign(), pl.col("percentage").abs()
-    step = pl.col("depth").diff().over("depth_time", side, order_by=width)
+    step = pl.col("depth").diff().over(*given.by, "depth_time", side, order_by=width)
     return (step < 0).fill_null(value=False)
 
 
 def _depth_frozen(given: Given) -> pl.Expr:
-    changes = pl.col("depth").n_unique().over("percentage")
-    return (changes == 1) & (pl.len().over("percentage") >= given.limits.frozen_snapshots)
+    changes = pl.col("depth").n_unique().over(*given.by, "percentage")
+    return (changes == 1) & (pl.len().over(*given.by, "percentage") >= given.limits.frozen_snapshots)
 
 
 _QUANTITIES = ("quantity", "contract_quantity")

@@ -13,7 +13,7 @@ from table_archives import DAY, agg_trade, check_agg_trades, check_klines, kline
 from lakehouse_sdk.archives import ArchiveObject
 from lakehouse_sdk.config import QualitySettings, load_settings
 from lakehouse_sdk.errors import NotFoundError
-from lakehouse_sdk.jobs import ArchiveState, CollectedArchive, check_archive
+from lakehouse_sdk.jobs import ArchiveState, CollectedArchive, check_collected
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.tables import CheckedBatch, Table, TableCatalog, open_catalog
 
@@ -51,7 +51,8 @@ def test_building_fills_the_canonical_name(catalog: TableCatalog) -> None:
         names = (file.source, file.market, file.data_type, file.symbol, file.interval)
         period = ("daily", file.period_start, file.period_end)
         archive = ArchiveObject(*names, *period, file.key, len(data), "etag", DAY, None)  # type: ignore[arg-type]
-        return check_archive(data, CollectedArchive(archive, ArchiveState.PRESENT, file.sha256), QualitySettings())
+        item = CollectedArchive(archive, ArchiveState.PRESENT, file.sha256)
+        return check_collected([(data, item)], QualitySettings())[0]
 
     catalog.commit([built("BTCUSDT"), built("NONSENSE")])
     rows = catalog.table("silver.klines").scan(columns=["symbol", "instrument"]).to_polars().unique().sort("symbol").rows()

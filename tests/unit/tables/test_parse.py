@@ -254,7 +254,7 @@ def test_both_ways_of_reading_agree() -> None:
     spec = get_format("binance", "um", "aggTrades")
     prices = ["1", "1.5", "+2.5", ".5", "5.", "1e5", "1E-3", "-0", "007", " 3", "0.1", "123456789.123456789"]
     body = csv_of(agg_trade(i, price=price) for i, price in enumerate(prices))
-    fast = parse_module._read_fast(body, 1, spec)
+    fast = parse_module.read_fast(body, 1, spec)
     slow, rejected = read_lines(body, 1, spec)
     assert fast is not None
     assert rejected.is_empty()

@@ -11,7 +11,7 @@ from table_archives import agg_trade, agg_trades_archive, kline, klines_archive
 from table_samples import check, source_file, spec_of
 
 from lakehouse_sdk.tables import parse_archive, validate
-from lakehouse_sdk.tables.books import quality_rows
+from lakehouse_sdk.tables.books import make_entry, quality_rows
 from lakehouse_sdk.tables.formats import Kind
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, SampleType, make_sample
 
@@ -59,7 +59,8 @@ def test_times_and_ids_are_no_numbers_that_are_rounded() -> None:
     lines = [kline(n, us=True, volume="12345678.12345678", quote_volume="1234567890.12345678") for n in range(3)]
     batch = validate(parse_archive(*klines_archive(lines)))
     assert batch.numbers_rounded == 3 * is_lost("1234567890.12345678") + 3 * is_lost("12345678.12345678") == 3
-    assert quality_rows(batch)["numbers_rounded"].to_pylist() == [3]
+    (row,) = quality_rows([make_entry(batch)])
+    assert row["numbers_rounded"].to_pylist() == [3]
 
 
 def test_json_is_looked_at_too() -> None:
