@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import EDITS, mutate_lines
 from table_archives import DAY, KLINE_HEADER, agg_trade, agg_trades_archive, csv_of, epoch_ms, kline, kline_file, klines_archive
 from table_samples import check, spec_of
 
@@ -43,46 +43,15 @@ def test_trades_round_trip(trades: list[tuple[object, object, bool, int]], spell
         assert row["transact_time"] == DAY + timedelta(milliseconds=offset)
 
 
-_EDITS = ("drop", "double", "truncate", "garble", "extend", "blank", "insert", "swap", "nul", "sign")
-
-
-def _mutate(lines: list[str], seed: int, edits: list[str]) -> list[str]:
-    """Apply random edits to random lines."""
-    rng = random.Random(seed)
-    lines = list(lines)
-    for edit in edits:
-        at = rng.randrange(len(lines)) if lines else 0
-        line = lines[at] if lines else ""
-        position = rng.randrange(len(line) + 1)
-        changed = {
-            "truncate": line[:position],
-            "garble": line[:position] + rng.choice(",x\"'- .e\t;é0") + line[position + 1 :],
-            "extend": f"{line},{rng.randrange(10)}",
-            "blank": "",
-            "nul": f"{line[:position]}\0{line[position:]}",
-            "sign": line.replace(",", ",-", 1),
-        }
-        if edit in changed and lines:
-            lines[at] = changed[edit]
-        elif edit == "drop" and lines:
-            del lines[at]
-        elif edit == "swap" and lines:
-            other = rng.randrange(len(lines))
-            lines[at], lines[other] = lines[other], lines[at]
-        elif edit in {"double", "insert"}:
-            lines.insert(at, line)
-    return lines
-
-
 @settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32),
-    edits=st.lists(st.sampled_from(_EDITS), max_size=12),
+    edits=st.lists(st.sampled_from(EDITS), max_size=12),
     header=st.booleans(),
     newline=st.sampled_from(["\n", "\r\n"]),
 )
 def test_rows_always_add_up(seed: int, edits: list[str], header: bool, newline: str) -> None:
-    lines = _mutate([kline(i) for i in range(30)], seed, edits)
+    lines = mutate_lines([kline(i) for i in range(30)], seed, edits)
     csv = csv_of([*([KLINE_HEADER] if header else []), *lines], newline)
     batch = validate(parse_archive(*klines_archive(csv)))
     assert batch.defect is None
@@ -112,10 +81,10 @@ def test_every_format_round_trips(type_: SampleType, rows: int, seed: int, day: 
 
 
 @settings(max_examples=300)
-@given(type_=_types, seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(_EDITS), max_size=6))
+@given(type_=_types, seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(EDITS), max_size=6))
 def test_the_quick_reading_accepts_nothing_that_the_exact_one_refuses(type_: SampleType, seed: int, edits: list[str]) -> None:
     sample = make_sample(type_, 20, seed=seed % 100)
-    body = csv_of(_mutate(sample.lines, seed, edits))
+    body = csv_of(mutate_lines(sample.lines, seed, edits))
     spec = spec_of(sample)
     fast = parse_module.read_fast(body, 1, spec)
     slow, rejected = read_lines(body, 1, spec)
@@ -128,10 +97,10 @@ def test_the_quick_reading_accepts_nothing_that_the_exact_one_refuses(type_: Sam
 
 
 @settings(max_examples=150)
-@given(type_=_types, seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(_EDITS), max_size=6))
+@given(type_=_types, seed=st.integers(0, 2**32), edits=st.lists(st.sampled_from(EDITS), max_size=6))
 def test_rows_of_every_format_add_up(type_: SampleType, seed: int, edits: list[str]) -> None:
     sample = make_sample(type_, 20, seed=seed % 100)
-    lines = _mutate(sample.lines, seed, edits)
+    lines = mutate_lines(sample.lines, seed, edits)
     batch = check(sample, sample.text(lines))
     published = sum(1 for line in lines if line.strip())
     if batch.defect is None:

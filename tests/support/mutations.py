@@ -153,3 +153,42 @@ MUTATIONS: dict[str, Mutation] = {
     "last line cut": _change_text(lambda chance, text: text[: -chance.randrange(2, 40)]),
 }
 """What is done → how. `stored`, `macOS`, `byte order mark`, `CRLF` leave all rows as they were."""
+
+EDITS = ("drop", "double", "truncate", "garble", "extend", "blank", "insert", "swap", "nul", "sign", "borrow", "zero")
+
+
+def mutate_lines(lines: list[str], seed: int, edits: list[str]) -> list[str]:
+    """Apply random edits, by a seed, to random lines."""
+    rng = random.Random(seed)
+    lines = list(lines)
+    for edit in edits:
+        at = rng.randrange(len(lines)) if lines else 0
+        line = lines[at] if lines else ""
+        position = rng.randrange(len(line) + 1)
+        at_cell = rng.randrange(line.count(",") + 1)
+        changed = {
+            "truncate": line[:position],
+            "garble": line[:position] + rng.choice(",x\"'- .e\t;é0") + line[position + 1 :],
+            "extend": f"{line},{rng.randrange(10)}",
+            "blank": "",
+            "nul": f"{line[:position]}\0{line[position:]}",
+            "sign": line.replace(",", ",-", 1),
+            "borrow": _with_cell(line, at_cell, rng.choice(lines).split(",")) if lines else "",
+            "zero": _with_cell(line, at_cell, ["0"] * (at_cell + 1)),
+        }
+        if edit in changed and lines:
+            lines[at] = changed[edit]
+        elif edit == "drop" and lines:
+            del lines[at]
+        elif edit == "swap" and lines:
+            other = rng.randrange(len(lines))
+            lines[at], lines[other] = lines[other], lines[at]
+        elif edit in {"double", "insert"}:
+            lines.insert(at, line)
+    return lines
+
+
+def _with_cell(line: str, at: int, cells: list[str]) -> str:
+    """The line with the cell at this place of another line, where that has one."""
+    own = line.split(",")
+    return ",".join([*own[:at], *cells[at : at + 1], *own[at + 1 :]])
