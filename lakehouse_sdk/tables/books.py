@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +23,7 @@ from lakehouse_sdk.tables.schemas import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from lakehouse_sdk.tables.days import DayCount
     from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
@@ -34,36 +34,40 @@ class Entry:
 
     Attributes:
         file: The archive.
-        days: Rows of `silver.quality_days`; None of an archive that could not be read, which leaves the table as it is.
+        days: What `silver.quality_days` gets; None of an archive that could not be read, which leaves the table as it is.
         quality: The row of `silver.quality`.
         withdraws: Rows of other archives whose place its rows take.
     """
 
     file: SourceFile
-    days: list[dict[str, Any]] | None
+    days: tuple[DayCount, ...] | None
     quality: dict[str, Any]
     withdraws: tuple[tuple[str, datetime, datetime], ...]
 
 
 def make_entry(batch: CheckedBatch) -> Entry:
     """The entry of an archive."""
-    origin = _origin(batch.file)
-    days = [origin | {name: getattr(day, name) for name in _DAY_VALUES} for day in batch.days]
-    quality = origin | {name: getattr(batch, name) for name in _QUALITY_VALUES}
+    quality = _origin(batch.file) | {name: getattr(batch, name) for name in _QUALITY_VALUES}
     quality |= {name: list(getattr(batch, name).items()) for name in ("rejects", "flags", "rule_failures")}
     quality["defect"] = None if batch.defect is None else batch.defect.reason
     quality["defect_detail"] = None if batch.defect is None else batch.defect.detail
-    return Entry(batch.file, days if batch.defect is None else None, quality, batch.withdraws)
+    return Entry(batch.file, batch.days if batch.defect is None else None, quality, batch.withdraws)
 
 
-def day_rows(entries: Sequence[Entry]) -> list[pa.Table]:
-    """Rows of `silver.quality_days` for each entry: one for each day of the archive."""
-    return _make_tables([entry.days or [] for entry in entries], _QUALITY_DAYS)
+def day_rows(entries: Sequence[Entry]) -> pa.Table:
+    """Rows of `silver.quality_days`: one for each day of each entry, in their order."""
+    days = [(_origin(entry.file), day) for entry in entries for day in entry.days or ()]
+    columns = [
+        pa.array([origin[field.name] if field.name in origin else getattr(day, field.name) for origin, day in days], field.type)
+        for field in _QUALITY_DAYS
+    ]
+    return pa.table(columns, _QUALITY_DAYS)
 
 
-def quality_rows(entries: Sequence[Entry]) -> list[pa.Table]:
-    """The row of `silver.quality` for each entry."""
-    return _make_tables([[entry.quality] for entry in entries], _QUALITY)
+def quality_rows(entries: Sequence[Entry]) -> pa.Table:
+    """Rows of `silver.quality`: one for each entry, in their order."""
+    columns = [pa.array([entry.quality[field.name] for entry in entries], field.type) for field in _QUALITY]
+    return pa.table(columns, _QUALITY)
 
 
 def quarantine_rows(batch: CheckedBatch) -> pa.Table:
@@ -78,14 +82,6 @@ def quarantine_rows(batch: CheckedBatch) -> pa.Table:
         for field in _QUARANTINE
     ]
     return pa.table(columns, _QUARANTINE)
-
-
-def _make_tables(groups: Sequence[Sequence[dict[str, Any]]], schema: pa.Schema) -> list[pa.Table]:
-    """A table of each group of rows."""
-    rows = [row for group in groups for row in group]
-    table = pa.table([pa.array([row[field.name] for row in rows], field.type) for field in schema], schema)
-    starts = accumulate((len(group) for group in groups), initial=0)
-    return [table.slice(start, len(group)) for start, group in zip(starts, groups, strict=False)]
 
 
 def _origin(file: SourceFile) -> dict[str, Any]:
@@ -113,7 +109,6 @@ _QUARANTINE = _plain_schema(QUARANTINE)
 _NO_QUARANTINE = _QUARANTINE.empty_table()
 _QUALITY_DAYS = _plain_schema(QUALITY_DAYS)
 _QUALITY = _plain_schema(QUALITY)
-_DAY_VALUES = ("day", "rows_accepted", "rows_expected", "rows_flagged", "rows_quarantined", "first_time", "last_time", "score")
 _QUALITY_VALUES = (
     "rows_in",
     "rows_accepted",

@@ -100,7 +100,7 @@ class PendingTable:
         if anew:
             self._anew.add(key)
         self._buffer.append(rows)
-        self._buffered_rows += rows.table.num_rows
+        self._buffered_rows += rows.count
         if self._buffered_rows >= GROUP_ROWS:
             self._flush(self._take_whole_partitions())
 
@@ -139,14 +139,14 @@ class PendingTable:
         """
         filling = self._partition_of(self._buffer[-1].file)
         last = list(takewhile(lambda rows: self._partition_of(rows.file) == filling, reversed(self._buffer)))
-        held_rows = sum(rows.table.num_rows for rows in last)
+        held_rows = sum(rows.count for rows in last)
         return self._take(len(last)) if held_rows < self._buffered_rows / 2 else self._take()
 
     def _take(self, but: int = 0) -> list[Rows]:
         """Everything that is buffered but for the last few."""
         count = len(self._buffer) - but
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
-        self._buffered_rows = sum(rows.table.num_rows for rows in self._buffer)
+        self._buffered_rows = sum(rows.count for rows in self._buffer)
         return taken
 
     def _partition_of(self, file: SourceFile) -> tuple[object, ...]:
@@ -158,7 +158,7 @@ class PendingTable:
     def _flush(self, batches: list[Rows]) -> None:
         """Write rows of archives that the table does not have."""
         self._note_present([batch.file for batch in batches])
-        missing = [batch for batch in batches if batch.table.num_rows and not self._has(batch.file)]
+        missing = [batch for batch in batches if batch.count and not self._has(batch.file)]
         self._written += write_data_files(self._table, missing, self._ingested_at)
 
     def _has(self, file: SourceFile) -> bool:

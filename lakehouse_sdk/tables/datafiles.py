@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,9 @@ LEAST_GROUP_ROWS = 30_000
 WRITE_THREADS = 4
 """Files written at once; a small file waits for the server most of its time."""
 
+_TINY_ROWS = 100
+"""Rows of an archive, in the mean, below which they are gathered instead of being laid side by side."""
+
 _FEW_VALUES = frozenset(
     {
         "price",
@@ -69,10 +72,19 @@ SourceId = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of one archive for one table: every column but `_ingested_at`; optional ones may be missing."""
+    """Rows of one archive for one table: every column but `_ingested_at`; optional ones may be missing.
+
+    Attributes:
+        file: The archive.
+        table: Its rows, and perhaps those of other archives.
+        start: The first that is the archive's.
+        count: How many follow that are.
+    """
 
     file: SourceFile
     table: pa.Table
+    start: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +117,8 @@ class _Piece:
     source: SourceId
     order: tuple[str, int]
     table: pa.Table
+    start: int
+    count: int
 
 
 def write_data_files(table: Table, rows: Sequence[Rows], ingested_at: datetime) -> list[WrittenFile]:
@@ -144,8 +158,7 @@ def remove_files(table: Table, files: Iterable[WrittenFile]) -> None:
 def _write_all(table: Table, groups: list[tuple[tuple[Any, ...], list[_Piece]]], ingested_at: datetime) -> list[WrittenFile]:
     def write(group: tuple[tuple[Any, ...], list[_Piece]]) -> WrittenFile:
         partition, pieces = group
-        rows = pa.concat_tables([piece.table for piece in pieces], promote_options="default")
-        return _write_file(table, partition, rows, frozenset(piece.source for piece in pieces), ingested_at)
+        return _write_file(table, partition, _lay_out(pieces), frozenset(piece.source for piece in pieces), ingested_at)
 
     with ThreadPoolExecutor(WRITE_THREADS) as pool:
         futures = [pool.submit(write, group) for group in groups]
@@ -156,20 +169,33 @@ def _write_all(table: Table, groups: list[tuple[tuple[Any, ...], list[_Piece]]],
     return [future.result() for future in futures]
 
 
+def _lay_out(pieces: list[_Piece]) -> pa.Table:
+    """The rows of the pieces, one piece after the other."""
+    if sum(piece.count for piece in pieces) >= len(pieces) * _TINY_ROWS:
+        return pa.concat_tables([piece.table.slice(piece.start, piece.count) for piece in pieces], promote_options="default")
+    # A slice of a few rows takes more memory than they do, and so many chunks take longer than so many rows.
+    tables = {id(piece.table): piece.table for piece in pieces}
+    firsts = dict(zip(tables, accumulate((table.num_rows for table in tables.values()), initial=0), strict=False))
+    starts = [firsts[id(piece.table)] + piece.start for piece in pieces]
+    places = np.concatenate([np.arange(at, at + piece.count) for at, piece in zip(starts, pieces, strict=True)])
+    return pa.concat_tables(tables.values(), promote_options="default").combine_chunks().take(pa.array(places))
+
+
 def _split(table: Table, batch: Rows) -> Iterator[tuple[tuple[Any, ...], _Piece]]:
     """The rows of one archive, cut where their partition changes."""
-    rows, schema = batch.table, table.schema()
+    schema = table.schema()
     source = (batch.file.key, batch.file.sha256)
     constants: list[Any] = []
     varying: list[np.ndarray[Any, Any] | None] = []
     for field in table.spec().fields:
-        column = schema.find_column_name(field.source_id)
+        column = batch.table[schema.find_column_name(field.source_id)]
         unit = _TIME_UNITS.get(type(field.transform))
-        constants.append(rows[column][0].as_py() if isinstance(field.transform, IdentityTransform) else None)
-        varying.append(None if unit is None else _time_partitions(rows[column], unit))
-    for start, stop in _runs([values for values in varying if values is not None], rows.num_rows):
+        constants.append(column[batch.start].as_py() if isinstance(field.transform, IdentityTransform) else None)
+        varying.append(None if unit is None else _time_partitions(column.slice(batch.start, batch.count), unit))
+    for start, stop in _runs([values for values in varying if values is not None], batch.count):
         partition = tuple(c if v is None else int(v[start]) for c, v in zip(constants, varying, strict=True))
-        yield partition, _Piece(source, (batch.file.symbol, start), rows.slice(start, stop - start))
+        place = batch.start + start
+        yield partition, _Piece(source, (batch.file.symbol, start), batch.table, place, stop - start)
 
 
 def _time_partitions(column: pa.ChunkedArray, unit: str) -> np.ndarray[Any, Any]:

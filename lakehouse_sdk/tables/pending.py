@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 
@@ -20,7 +19,6 @@ from lakehouse_sdk.tables.report import CommitReport, DefectiveArchive, TableCom
 from lakehouse_sdk.tables.schemas import LAYOUTS, QUALITY, QUALITY_DAYS, QUARANTINE, TableLayout
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables.source import SourceFile
     from lakehouse_sdk.tables.validation import CheckedBatch
 
 _BOOKS = (QUALITY_DAYS, QUARANTINE, QUALITY)
@@ -59,8 +57,9 @@ class PendingCommit:
         """Take one archive: an archive that could not be read is in the books and leaves the rows of its table alone."""
         self._totals.add(batch)
         if batch.defect is None:
-            self._add(batch.layout or LAYOUTS[batch.table], batch.scope, batch.accepted, batch.withdraws)
-        self._add(LAYOUTS[QUARANTINE], batch.file, quarantine_rows(batch))
+            accepted = Rows(batch.scope, batch.accepted, 0, batch.rows_accepted)
+            self._add(batch.layout or LAYOUTS[batch.table], accepted, batch.withdraws)
+        self._add(LAYOUTS[QUARANTINE], Rows(batch.file, quarantine_rows(batch), 0, batch.rows_quarantined))
         self._entries.append(make_entry(batch))
         if len(self._entries) == _ENTRIES_AT_ONCE:
             self._enter()
@@ -79,17 +78,20 @@ class PendingCommit:
 
     def _enter(self) -> None:
         """Write the books about the archives so far."""
-        for entry, days, quality in zip(self._entries, day_rows(self._entries), quality_rows(self._entries), strict=True):
+        days, quality, days_before = day_rows(self._entries), quality_rows(self._entries), 0
+        for number, entry in enumerate(self._entries):
             if entry.days is not None:
-                self._add(LAYOUTS[QUALITY_DAYS], entry.file, days, entry.withdraws)
-            self._add(LAYOUTS[QUALITY], entry.file, quality)
+                rows = Rows(entry.file, days, days_before, len(entry.days))
+                self._add(LAYOUTS[QUALITY_DAYS], rows, entry.withdraws)
+                days_before += rows.count
+            self._add(LAYOUTS[QUALITY], Rows(entry.file, quality, number, 1))
         self._entries.clear()
 
-    def _add(self, layout: TableLayout, file: SourceFile, rows: pa.Table, withdraws: Sequence[Withdrawal] = ()) -> None:
+    def _add(self, layout: TableLayout, rows: Rows, withdraws: Sequence[Withdrawal] = ()) -> None:
         if layout.name not in self._tables:
             load = partial(self._load, layout)
             self._tables[layout.name] = PendingTable(load, layout, self._ingested_at, self._branch)
-        self._tables[layout.name].add(Rows(file, rows), withdraws, anew=self._is_anew)
+        self._tables[layout.name].add(rows, withdraws, anew=self._is_anew)
 
 
 class _Totals:

@@ -75,9 +75,9 @@ def find_replayable(
 def holds(catalog: TableCatalog, batch: CheckedBatch) -> bool:
     """True where the tables say of these bytes what the batch says: the same rows, in quarantine the same, the same counts."""
     entries = [make_entry(batch)]
-    books = [(QUALITY, *quality_rows(entries), batch.file), (QUARANTINE, quarantine_rows(batch), batch.file)]
+    books = [(QUALITY, quality_rows(entries), batch.file), (QUARANTINE, quarantine_rows(batch), batch.file)]
     if batch.defect is None:
-        books += [(QUALITY_DAYS, *day_rows(entries), batch.file), (batch.table, batch.accepted, batch.scope)]
+        books += [(QUALITY_DAYS, day_rows(entries), batch.file), (batch.table, batch.accepted, batch.scope)]
     return all(_same(_stored(catalog, name, file, batch.layout), rows) for name, rows, file in books)
 
 

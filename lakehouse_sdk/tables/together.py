@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 SMALL_BYTES = 256 * 1024
 """Archives of this size or more are checked one by one: their rows take longer than what is saved."""
 
+_MOST_TEXT_BYTES = 4 * 1024**2
+"""The same for what comes out of them; a small archive can hold a large file."""
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _Integers = npt.NDArray[np.int64]
 _Truths = npt.NDArray[np.bool_]
@@ -133,11 +135,15 @@ def _is_eligible(spec: FormatSpec) -> bool:
 
 
 def _read_body(data: bytes, file: SourceFile, spec: FormatSpec) -> _Body | None:
-    """The lines of an archive, or None where there are none or where it cannot be read."""
+    """The lines of an archive, or None where there are none, where they are too many, or where it cannot be read."""
     try:
         pieces = cut_lines(unpack(data, file.stem, file.container))
         begins = read_beginning(pieces, spec)
-        text = begins.text + b"".join(pieces)
+        text = begins.text
+        for piece in pieces:
+            text += piece
+            if len(text) > _MOST_TEXT_BYTES:
+                return None
     except UnreadableError:
         return None
     if begins.defect is not None or not text:

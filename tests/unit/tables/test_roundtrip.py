@@ -59,8 +59,7 @@ def test_times_and_ids_are_no_numbers_that_are_rounded() -> None:
     lines = [kline(n, us=True, volume="12345678.12345678", quote_volume="1234567890.12345678") for n in range(3)]
     batch = validate(parse_archive(*klines_archive(lines)))
     assert batch.numbers_rounded == 3 * is_lost("1234567890.12345678") + 3 * is_lost("12345678.12345678") == 3
-    (row,) = quality_rows([make_entry(batch)])
-    assert row["numbers_rounded"].to_pylist() == [3]
+    assert quality_rows([make_entry(batch)])["numbers_rounded"].to_pylist() == [3]
 
 
 def test_json_is_looked_at_too() -> None:
