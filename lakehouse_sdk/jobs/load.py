@@ -21,6 +21,7 @@ from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.events import Notice, Observer, ignore_events
+from lakehouse_sdk.instants import to_instant
 from lakehouse_sdk.jobs.build import build_tables
 from lakehouse_sdk.jobs.collect import collect
 from lakehouse_sdk.jobs.discover import Discovery
@@ -143,8 +144,6 @@ def _check(
     source: str,
     interval: str | None,
 ) -> _Request:
-    from lakehouse_sdk.tables.scan import to_instant  # noqa: PLC0415 (loads Arrow)
-
     first, last = to_instant("start", start), to_instant("end", end)
     if first is None or last is None or first >= last:
         raise UsageError(f"start={start} is not before end={end}.", hint="The span is half-open, and needs both ends.")

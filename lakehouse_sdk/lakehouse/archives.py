@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, cast, overload
+
+from lakehouse_sdk.instants import to_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +31,8 @@ class ArchiveCalls:
         data_types: Iterable[str],
         symbols: Iterable[str] | None = None,
         intervals: Iterable[str] | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
     ) -> Discovery:
         """The archives that a public source publishes: iterate them as they are listed, or see `archives` and `to_pandas`.
 
@@ -40,8 +42,8 @@ class ArchiveCalls:
             data_types: For example `klines`, `aggTrades`.
             symbols: Native symbols, None for all.
             intervals: Bar intervals, None for all.
-            start: Archives that end before this aware time are left out.
-            end: Archives that start at or after this aware time are left out.
+            start: Archives that end before this time are left out: an aware datetime, or ISO text, which without a zone is UTC.
+            end: Archives that start at or after this time are left out.
 
         Raises:
             UsageError: No such connector, or it has no such market or data type. What listing raises, iterating raises.
@@ -125,8 +127,8 @@ class ArchiveCalls:
         data_types: Iterable[str],
         symbols: Iterable[str] | None = None,
         intervals: Iterable[str] | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
         cadence: Cadence = "auto",
     ) -> Coverage:
         """What is in bronze of what should be there: a calendar of every series, compared with the ledger; asks no source.
@@ -137,7 +139,7 @@ class ArchiveCalls:
             data_types: Data types.
             symbols: Native symbols, None for all that the ledger knows.
             intervals: Bar intervals, None for all.
-            start: First day of the calendar, aware; None: the first that the source publishes of each series.
+            start: First day of the calendar, as in `discover`; None: the first that the source publishes of each series.
             end: End of the calendar, exclusive; None: the last.
             cadence: Which archives count, as in `collect`.
 
@@ -201,17 +203,22 @@ def _make_query(
     data_types: Iterable[str],
     symbols: Iterable[str] | None,
     intervals: Iterable[str] | None,
-    start: datetime | None,
-    end: datetime | None,
+    start: datetime | str | None,
+    end: datetime | str | None,
 ) -> ArchiveQuery:
     """The query of any iterables."""
     from lakehouse_sdk.archives import ArchiveQuery  # noqa: PLC0415 (the stages load when they are used)
 
     return ArchiveQuery(
-        tuple(markets),
-        tuple(data_types),
-        symbols=None if symbols is None else tuple(symbols),
-        intervals=None if intervals is None else tuple(intervals),
-        start=start,
-        end=end,
+        _as_tuple(markets),
+        _as_tuple(data_types),
+        symbols=None if symbols is None else _as_tuple(symbols),
+        intervals=None if intervals is None else _as_tuple(intervals),
+        start=to_instant("start", start),
+        end=to_instant("end", end),
     )
+
+
+def _as_tuple(names: Iterable[str]) -> tuple[str, ...]:
+    """Any iterable; a single text stays what it is, so that the query says what is wrong with it."""
+    return cast("tuple[str, ...]", names) if isinstance(names, str) else tuple(names)

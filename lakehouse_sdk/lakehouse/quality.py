@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lakehouse_sdk.instants import to_instant
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
@@ -34,8 +36,8 @@ class QualityCalls:
         market: str | None = None,
         data_types: Sequence[str] | None = None,
         symbols: Sequence[str] | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
     ) -> QualityReport:
         """How good what was built is: rows accepted, duplicate, quarantined and flagged, the rules, a score for each day.
 
@@ -46,8 +48,9 @@ class QualityCalls:
             market: Market; None for all.
             data_types: Types as the publisher spells them, for example `klines`; None for all.
             symbols: Native symbols; None for all.
-            start: Archives and days that end before this aware time are left out.
-            end: Archives and days that start at or after this aware time are left out.
+            start: Archives and days that end before this time are left out: an aware datetime, or ISO text, which without a
+                zone is UTC.
+            end: Archives and days that start at or after this time are left out.
 
         Raises:
             NotFoundError: Nothing was built yet, or no archive is meant.
@@ -55,7 +58,13 @@ class QualityCalls:
         from lakehouse_sdk.tables import read_quality  # noqa: PLC0415 (loads polars)
 
         return read_quality(
-            self.catalog, source=source, market=market, data_types=data_types, symbols=symbols, start=start, end=end
+            self.catalog,
+            source=source,
+            market=market,
+            data_types=data_types,
+            symbols=symbols,
+            start=to_instant("start", start),
+            end=to_instant("end", end),
         )
 
     def replay(

@@ -295,9 +295,7 @@ def open_parquet(stream: Any, schema: pa.Schema) -> pq.ParquetWriter:
         stream,
         schema,
         compression="zstd",
-        compression_level={
-            name: _ZSTD_LEVEL_OF_BAR_PRICES if name in _BAR_PRICES else _ZSTD_LEVEL for name in schema.names
-        },
+        compression_level={name: _ZSTD_LEVEL_OF_BAR_PRICES if name in _BAR_PRICES else _ZSTD_LEVEL for name in schema.names},
         use_dictionary=[name for name in schema.names if name not in {*rising, *single}],
         column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
         store_schema=False,  # readers are to see plain text columns, not Arrow dictionaries

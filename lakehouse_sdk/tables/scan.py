@@ -13,6 +13,7 @@ import pyarrow as pa
 from polars import selectors
 
 from lakehouse_sdk.errors import UsageError
+from lakehouse_sdk.instants import to_instant
 from lakehouse_sdk.tables.dataset import open_dataset
 from lakehouse_sdk.tables.decimals import to_floats
 from lakehouse_sdk.tables.extra import tables_extra
@@ -254,21 +255,6 @@ def _check_span(name: str, row_time: str | None, start: datetime | None, end: da
 def _to_time(bound: bytes) -> datetime:
     """A bound of a column of times, as Iceberg keeps it: microseconds since the epoch, eight bytes, the smallest first."""
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int.from_bytes(bound, "little", signed=True))
-
-
-def to_instant(name: str, value: datetime | str | None) -> datetime | None:
-    """An aware UTC time; text without a zone is UTC, a naive datetime is refused because nobody knows what it means."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            parsed = datetime.fromisoformat(value)
-        except ValueError:
-            raise UsageError(f"{name}={value!r} is not a time.", hint="Write 2024-01-31 or 2024-01-31T12:00:00.") from None
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    if value.tzinfo is None:
-        raise UsageError(f"{name}={value} has no time zone.", hint="Give an aware datetime, or text, which is taken as UTC.")
-    return value.astimezone(UTC)
 
 
 def _check_columns(name: str, columns: Sequence[str], known: Sequence[str]) -> None:

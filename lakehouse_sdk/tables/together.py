@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -139,8 +139,8 @@ def _read_body(data: bytes, file: SourceFile, spec: FormatSpec) -> _Body | None:
     try:
         pieces = cut_lines(unpack(data, file.stem, file.container))
         begins = read_beginning(pieces, spec)
-        text = begins.text
-        for piece in pieces:
+        text = b""
+        for piece in chain((begins.text,), pieces):
             text += piece
             if len(text) > _MOST_TEXT_BYTES:
                 return None

@@ -146,3 +146,27 @@ def test_large_archives_and_other_series_are_left_alone(
     monkeypatch.setattr(together, "SMALL_BYTES", len(small[0]))
     check_archives([small, klines_archive([kline(0)], symbol="ETHUSDT")], LIMITS)
     assert len(parsed_alone()) == 2
+
+
+def test_rules_of_other_packages_see_one_archive_at_a_time(
+    parsed_alone: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archives = [klines_archive([kline(0)]), klines_archive([kline(0)], symbol="ETHUSDT")]
+    check_archives(archives, LIMITS)
+    assert parsed_alone() == []
+    monkeypatch.setattr(together, "select_installed", lambda spec, severity: ("a rule",))
+    check_archives(archives, LIMITS)
+    assert len(parsed_alone()) == 2
+
+
+def test_a_large_file_in_a_small_archive_is_read_by_itself(
+    parsed_alone: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is small while it is packed may be large: a few of those must not be held at once."""
+    large = klines_archive([kline(i) for i in range(200)])
+    small = [klines_archive([kline(0)], symbol=symbol) for symbol in ("ETHUSDT", "SOLUSDT")]
+    monkeypatch.setattr(together, "_MOST_TEXT_BYTES", 5_000)
+    monkeypatch.setattr("lakehouse_sdk.tables.container.PIECE_BYTES", 1_000)
+    batches = check_archives([large, *small], LIMITS)
+    assert [batch.rows_accepted for batch in batches] == [200, 1, 1]
+    assert parsed_alone() == [large[1].key]
