@@ -47,7 +47,8 @@ def assert_as_one_by_one(archives: list[Archive], *, exact: bool = False) -> Non
 
 def make_archive(type_: SampleType, number: int, rows: int, seed: int, edits: list[str]) -> Archive:
     """The archive of another day or symbol for each number."""
-    sample = make_sample(type_, rows, seed=seed % 100 + number, start=DAY + timedelta(days=number // 2))
+    other = replace(type_, symbol=type_.symbol.replace("BTC", "ETH")) if number % 2 else type_
+    sample = make_sample(other, rows, seed=seed % 100 + number, start=DAY + timedelta(days=number // 2))
     data = sample.pack(sample.text(mutate_lines(sample.lines, seed + number, edits)))
     file = source_file(sample, data)
     return data, replace(file, key=file.key.replace("/", f"/{number}/", 1), instrument="BTC/USDT" if number % 3 else None)

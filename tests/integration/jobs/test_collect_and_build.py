@@ -21,7 +21,7 @@ from lakehouse_sdk.events import Event, Notice, ObjectPublished, StageFinished
 from lakehouse_sdk.jobs import ArchiveState, BuildReport, CollectReport, Discovery
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
-from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.storage import ObjectInfo, S3Client
 from lakehouse_sdk.testing import Defect, MirrorSpec, MirrorTruth, day_range, publish_mirror
 from lakehouse_sdk.transfer import CancelToken
 
@@ -193,6 +193,19 @@ lake.collect(lake.discover(markets=("spot",), data_types=("klines",)), cadence="
 """
 
 
+def _list_settled(s3: S3Client, bucket: str, prefix: str) -> dict[str, ObjectInfo]:
+    """What is visible once the server is done with the requests that it had received before their client was killed."""
+    visible, before = _list(s3, bucket, prefix), None
+    while visible != before:
+        time.sleep(0.5)
+        visible, before = _list(s3, bucket, prefix), visible
+    return visible
+
+
+def _list(s3: S3Client, bucket: str, prefix: str) -> dict[str, ObjectInfo]:
+    return {info.key.removeprefix("bronze/binance/"): info for info in s3.list_objects(bucket, prefix)}
+
+
 def test_kill_9_leaves_nothing_half_done(lake: Lakehouse, other_minio: MinioServer, s3: S3Client, tmp_path: Path) -> None:
     """Killed in mid-copy: what is visible is whole and right, no s5cmd survives, and the next run brings exactly the rest."""
     spec = MirrorSpec(interval="1h", days=day_range(date(2021, 1, 1), date(2022, 12, 31)), trades_per_day=24)
@@ -211,7 +224,7 @@ def test_kill_9_leaves_nothing_half_done(lake: Lakehouse, other_minio: MinioServ
     process.wait()
     gone, alive = psutil.wait_procs(children, timeout=5)
     assert not alive, gone
-    visible = {info.key.removeprefix("bronze/binance/"): info for info in s3.list_objects(lake.settings.lake.bucket, prefix)}
+    visible = _list_settled(s3, lake.settings.lake.bucket, prefix)
     published = {info.key: info for info in S3Client(other_minio.profile).list_objects(bucket, "data/")}
     assert 0 < len(visible) < len(published)
     assert all(published[key].etag == info.etag for key, info in visible.items())
