@@ -29,6 +29,7 @@ WORKS = ("day", "klines", "research")
 FIRST_DAY = date(2021, 1, 1)
 LOOP_ARCHIVES = 2_000
 """Of the loop, which takes the same time for each archive; the page scales its time."""
+_PRUNED = ("row_groups", "row_groups_in_table", "rows_in_row_groups", "files_of_month", "files_in_table")
 BAR_TRADES = 5_000
 """Trades of a day from which bars are made: some in every minute, as in a market that lives."""
 
@@ -196,7 +197,7 @@ def render(known: dict[str, Any]) -> str:
     get = results.median
     files, size = get("klines", "build", "table_files"), get("klines", "build", "table_bytes")
     planned = f"{files:.0f} files, {size / files / MIB:.1f} MiB each in the mean" if files and size else "not measured"
-    pruned = f"{_show(get('research', 'read', 'files'), '')} of {_show(get('research', 'read', 'files_in_table'), '')}"
+    pruned = {name: _show(get("research", "read", name), "") for name in _PRUNED}
     return f"""## Tables
 
 Measured {known["measured"]} on {describe_machine()}, by `python benchmarks/tables.py`
@@ -213,8 +214,9 @@ packed by zlib's default level, as the exchange packs.
 |---|---|---|---|---|
 {lines}
 
-Size planning: the bars of these archives, 1,440 each, rest in {planned}. Pruning: the scan of one symbol opens
-{pruned} data files.
+Size planning: the bars of these archives, 1,440 each, rest in {planned}. Pruning, by the scan plan: for one
+symbol {pruned["row_groups"]} of {pruned["row_groups_in_table"]} row groups are read,
+with {pruned["rows_in_row_groups"]} rows; for one month of it {pruned["files_of_month"]} of {pruned["files_in_table"]} files.
 
 The loop took {_show(get("klines", "loop", "seconds"), "s")} for {_show(get("klines", "loop", "archives"), "")} archives;
 its time above is scaled to all of them.

@@ -83,9 +83,18 @@ def read(symbol: str) -> dict[str, Any]:
     for _ in range(REPEATS):
         _time(times["scan_s"], lambda: lake.table("silver.klines").scan(symbols=symbol, interval="1m").to_pandas())
         _time(times["read_parquet_s"], lambda: pd.read_parquet(place, storage_options=options))
-    plan = scan.plan()
+    plan = scan.plan(row_groups=True)
+    month = lake.table("silver.klines").scan(symbols=symbol, interval="1m", start="2021-02-01", end="2021-03-01").plan()
     medians = {name: statistics.median(values) for name, values in times.items()}
-    return {**medians, "rows": len(rows), "files": plan.files, "files_in_table": plan.files_in_table}
+    return {
+        **medians,
+        "rows": len(rows),
+        "files_in_table": plan.files_in_table,
+        "row_groups": plan.row_groups,
+        "row_groups_in_table": plan.row_groups_in_files,
+        "rows_in_row_groups": plan.rows_in_row_groups,
+        "files_of_month": month.files,
+    }
 
 
 def loop(bucket: str, limit: str) -> dict[str, Any]:

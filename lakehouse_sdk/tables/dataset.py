@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
 
+_FOOTER_THREADS = 8
 _BOUNDED = (DateType, IntegerType, LongType, StringType, TimestampType, TimestamptzType)
 """Types whose bounds say where a value can lie; those of floats say nothing of NaN."""
 
@@ -49,19 +51,33 @@ def open_dataset(table: IcebergTable, row_filter: BooleanExpression, snapshot_id
     return dataset if isinstance(bound, AlwaysTrue) else dataset.filter(expression_to_pyarrow(bound, schema))
 
 
+def count_row_groups(table: IcebergTable, row_filter: BooleanExpression, paths: Sequence[str]) -> tuple[int, int, int]:
+    """Row groups of these files that can hold matching rows by their statistics, all row groups, and rows in the former."""
+    bound = bind(table.schema(), row_filter, case_sensitive=True)
+    wanted = None if isinstance(bound, AlwaysTrue) else expression_to_pyarrow(bound, table.schema())
+
+    def count(path: str) -> tuple[int, int, int]:
+        fragment = _open_fragment(table, path)
+        matching = [group for part in fragment.split_by_row_group(wanted) for group in part.row_groups]
+        return len(matching), fragment.num_row_groups, sum(group.num_rows for group in matching)
+
+    with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
+        counts = list(pool.map(count, paths))
+    return sum(c[0] for c in counts), sum(c[1] for c in counts), sum(c[2] for c in counts)
+
+
+def _open_fragment(table: IcebergTable, path: str, holds: pc.Expression | None = None) -> ds.ParquetFileFragment:
+    io = table.io
+    assert isinstance(io, PyArrowFileIO)  # noqa: S101 (the catalogue says so when it is opened)
+    scheme, netloc, place = PyArrowFileIO.parse_location(path, io.properties)
+    return ds.ParquetFileFormat().make_fragment(place, io.fs_by_scheme(scheme, netloc), partition_expression=holds)
+
+
 def _join(table: IcebergTable, tasks: list[FileScanTask], schema: Schema, arrow: pa.Schema) -> ds.Dataset:
     if not tasks:
         return ds.dataset(arrow.empty_table())
-    format_, io = ds.ParquetFileFormat(), table.io
-    assert isinstance(io, PyArrowFileIO)  # noqa: S101 (the catalogue says so when it is opened)
-    places = [PyArrowFileIO.parse_location(task.file.file_path, io.properties) for task in tasks]
-    scheme, netloc, _ = places[0]
-    filesystem = io.fs_by_scheme(scheme, netloc)
-    fragments = [
-        format_.make_fragment(path, filesystem, partition_expression=_guarantee(task.file, schema, arrow))
-        for task, (_, _, path) in zip(tasks, places, strict=True)
-    ]
-    return ds.FileSystemDataset(fragments, arrow, format_, filesystem)
+    fragments = [_open_fragment(table, task.file.file_path, _guarantee(task.file, schema, arrow)) for task in tasks]
+    return ds.FileSystemDataset(fragments, arrow, fragments[0].format, fragments[0].filesystem)
 
 
 def _guarantee(file: DataFile, schema: Schema, arrow: pa.Schema) -> pc.Expression | None:

@@ -14,7 +14,7 @@ from polars import selectors
 
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.instants import to_instant
-from lakehouse_sdk.tables.dataset import open_dataset
+from lakehouse_sdk.tables.dataset import count_row_groups, open_dataset
 from lakehouse_sdk.tables.decimals import to_floats
 from lakehouse_sdk.tables.extra import tables_extra
 from lakehouse_sdk.tables.filters import all_of, equals, within
@@ -31,19 +31,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What a scan would read, from metadata alone.
+    """What a scan would read.
 
     Attributes:
         files: Data files that can hold matching rows.
         files_in_table: Data files of the snapshot.
         size_bytes: Bytes of `files`; a scan reads the selected columns of them.
         row_count: Rows in `files`, an upper bound for the result.
+        row_groups: Row groups of `files` that can hold matching rows: only these are read. None where no footer was.
+        row_groups_in_files: Row groups of `files`.
+        rows_in_row_groups: Rows in `row_groups`, a closer upper bound.
     """
 
     files: int
     files_in_table: int
     size_bytes: int
     row_count: int
+    row_groups: int | None = None
+    row_groups_in_files: int | None = None
+    rows_in_row_groups: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,16 +108,23 @@ class TableScan:
             found.update(str(file.partition[i]) for i, part in enumerate(fields) if part.source_id == field_id)
         return sorted(found)
 
-    def plan(self) -> ScanPlan:
-        """What would be read; no data file is opened."""
+    def plan(self, *, row_groups: bool = False) -> ScanPlan:
+        """What would be read, by metadata alone; no data file is opened.
+
+        Args:
+            row_groups: True to read the footers of the files as well, one small request each: a file of a month holds the rows
+                of each symbol side by side, and who wants one of them reads its row groups only.
+        """
         with storage_errors(self._source.io.properties):
             tasks = [task.file for task in self._scan(self.columns).plan_files()]
             whole = list(self._source.scan(snapshot_id=self.snapshot_id).plan_files())
+            groups = count_row_groups(self._source, self._filter(), [task.file_path for task in tasks]) if row_groups else ()
         return ScanPlan(
-            files=len(tasks),
-            files_in_table=len(whole),
-            size_bytes=sum(file.file_size_in_bytes for file in tasks),
-            row_count=sum(file.record_count for file in tasks),
+            len(tasks),
+            len(whole),
+            sum(file.file_size_in_bytes for file in tasks),
+            sum(file.record_count for file in tasks),
+            *groups,
         )
 
     def count(self) -> int:

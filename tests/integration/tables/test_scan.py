@@ -17,7 +17,7 @@ from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import AccessError, ConfigurationError, ConnectError, NotFoundError, StorageError, UsageError
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables import Table, TableCatalog, open_catalog
+from lakehouse_sdk.tables import Table, TableCatalog, datafiles, open_catalog
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "XRPUSDT")
 
@@ -103,6 +103,22 @@ def test_only_matching_files_are_read(klines: Table) -> None:
     assert (one_month.files, one_month.row_count) == (1, 30)
     assert 0 < one_month.size_bytes < everything.size_bytes
     assert klines.scan(market="um").plan().files == 0
+
+
+def test_only_matching_row_groups_are_read(catalog: TableCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datafiles, "LEAST_GROUP_ROWS", 10)
+    day = DAY + timedelta(days=5)
+    catalog.commit(
+        [check_klines([kline(i, day) for i in range(10)], symbol=symbol, day=day) for symbol in ("AUSDT", "BUSDT", "CUSDT")]
+    )
+    table = catalog.table("silver.klines")
+    one = table.scan(symbols="BUSDT", start=day).plan(row_groups=True)
+    assert (one.files, one.row_groups, one.row_groups_in_files, one.rows_in_row_groups) == (1, 1, 3, 10)
+    everything = table.scan(start=day).plan(row_groups=True)
+    assert (everything.row_groups, everything.rows_in_row_groups) == (3, 30)
+    assert table.scan().plan(row_groups=True).row_groups == table.scan().plan(row_groups=True).row_groups_in_files
+    assert table.scan(market="um").plan(row_groups=True).row_groups == 0
+    assert table.scan().plan().row_groups is None
 
 
 def test_as_of_an_id_or_a_time(klines: Table) -> None:
