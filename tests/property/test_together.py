@@ -49,7 +49,8 @@ def make_archive(type_: SampleType, number: int, rows: int, seed: int, edits: li
     """The archive of another day or symbol for each number."""
     other = replace(type_, symbol=type_.symbol.replace("BTC", "ETH")) if number % 2 else type_
     sample = make_sample(other, rows, seed=seed % 100 + number, start=DAY + timedelta(days=number // 2))
-    data = sample.pack(sample.text(mutate_lines(sample.lines, seed + number, edits)))
+    lines = [line.replace("BTC", "ETH") if number % 2 else line for line in sample.lines]  # some name their symbol
+    data = sample.pack(sample.text(mutate_lines(lines, seed + number, edits)))
     file = source_file(sample, data)
     return data, replace(file, key=file.key.replace("/", f"/{number}/", 1), instrument="BTC/USDT" if number % 3 else None)
 
