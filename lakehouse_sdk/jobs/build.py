@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
 _READERS = 4
-"""Archives read and parsed at once: parsing leaves the interpreter lock, so two cores are busy while two requests wait."""
+"""Groups of archives read and parsed at once: parsing leaves the interpreter lock, so two cores are busy while two requests
+wait."""
 _WINDOW_BYTES = 48 * 1024**2
 """Archives, as they are packed, that are taken ahead of the commit: rows in memory take about ten times as much."""
 _SMALLEST_SHARE = _WINDOW_BYTES // (2 * _READERS)
-"""What an archive counts for at least, so that there are never more of them than keep the readers busy."""
+"""What a group counts for at least, so that there are never more of them than keep the readers busy."""
 
 
 @dataclass(frozen=True, slots=True)
