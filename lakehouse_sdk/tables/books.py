@@ -56,7 +56,8 @@ def make_entry(batch: CheckedBatch) -> Entry:
 
 def day_rows(entries: Sequence[Entry]) -> pa.Table:
     """Rows of `silver.quality_days`: one for each day of each entry, in their order."""
-    days = [(_origin(entry.file), day) for entry in entries for day in entry.days or ()]
+    origins = [_origin(entry.file) for entry in entries]
+    days = [(origin, day) for origin, entry in zip(origins, entries, strict=True) for day in entry.days or ()]
     columns = [
         pa.array([origin[field.name] if field.name in origin else getattr(day, field.name) for origin, day in days], field.type)
         for field in _QUALITY_DAYS

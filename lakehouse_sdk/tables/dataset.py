@@ -45,25 +45,32 @@ def open_dataset(table: IcebergTable, row_filter: BooleanExpression, snapshot_id
     schema = scan.projection()
     arrow = _plain_text(schema_to_pyarrow(schema, include_field_ids=False))
     dataset = _join(table, tasks, schema, arrow)
-    if isinstance(row_filter, AlwaysTrue):
-        return dataset
-    bound = bind(schema, row_filter, case_sensitive=True)
-    return dataset if isinstance(bound, AlwaysTrue) else dataset.filter(expression_to_pyarrow(bound, schema))
+    wanted = _to_arrow(row_filter, schema)
+    return dataset if wanted is None else dataset.filter(wanted)
 
 
 def count_row_groups(table: IcebergTable, row_filter: BooleanExpression, paths: Sequence[str]) -> tuple[int, int, int]:
     """Row groups of these files that can hold matching rows by their statistics, all row groups, and rows in the former."""
-    bound = bind(table.schema(), row_filter, case_sensitive=True)
-    wanted = None if isinstance(bound, AlwaysTrue) else expression_to_pyarrow(bound, table.schema())
+    schema = table.schema()
+    arrow = _plain_text(schema_to_pyarrow(schema, include_field_ids=False))  # older files may lack a column
+    wanted = _to_arrow(row_filter, schema)
 
     def count(path: str) -> tuple[int, int, int]:
         fragment = _open_fragment(table, path)
-        matching = [group for part in fragment.split_by_row_group(wanted) for group in part.row_groups]
+        matching = [group for part in fragment.split_by_row_group(wanted, schema=arrow) for group in part.row_groups]
         return len(matching), fragment.num_row_groups, sum(group.num_rows for group in matching)
 
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
         counts = list(pool.map(count, paths))
     return sum(c[0] for c in counts), sum(c[1] for c in counts), sum(c[2] for c in counts)
+
+
+def _to_arrow(row_filter: BooleanExpression, schema: Schema) -> pc.Expression | None:
+    """The filter as Arrow has it; None where every row matches."""
+    if isinstance(row_filter, AlwaysTrue):
+        return None
+    bound = bind(schema, row_filter, case_sensitive=True)
+    return None if isinstance(bound, AlwaysTrue) else expression_to_pyarrow(bound, schema)
 
 
 def _open_fragment(table: IcebergTable, path: str, holds: pc.Expression | None = None) -> ds.ParquetFileFragment:

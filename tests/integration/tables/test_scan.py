@@ -11,13 +11,15 @@ import duckdb
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.expressions import EqualTo
+from pyiceberg.types import StringType
 from table_archives import DAY, agg_trade, check_agg_trades, check_klines, kline
 
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import AccessError, ConfigurationError, ConnectError, NotFoundError, StorageError, UsageError
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables import Table, TableCatalog, datafiles, open_catalog
+from lakehouse_sdk.tables import Table, TableCatalog, datafiles, dataset, open_catalog
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "XRPUSDT")
 
@@ -119,6 +121,19 @@ def test_only_matching_row_groups_are_read(catalog: TableCatalog, monkeypatch: p
     assert table.scan().plan(row_groups=True).row_groups == table.scan().plan(row_groups=True).row_groups_in_files
     assert table.scan(market="um").plan(row_groups=True).row_groups == 0
     assert table.scan().plan().row_groups is None
+
+
+def test_files_that_lack_a_column_are_planned_too(catalog: TableCatalog) -> None:
+    """A column that came later is null in older files: the plan asks of it what the scan does."""
+    catalog.commit([check_klines([kline(i) for i in range(10)])])
+    table = catalog.load("silver.klines")
+    with table.update_schema() as update:
+        update.add_column("note", StringType())
+    paths = [task.file.file_path for task in table.scan().plan_files()]
+    groups, of_all, rows = dataset.count_row_groups(table, EqualTo("note", "x"), paths)
+    assert (of_all, len(paths)) == (1, 1)
+    assert (groups, rows) in {(0, 0), (1, 10)}, "nothing is known of them, or that they are null"
+    assert dataset.count_row_groups(table, EqualTo("symbol", "BTCUSDT"), paths) == (1, 1, 10)
 
 
 def test_as_of_an_id_or_a_time(klines: Table) -> None:
