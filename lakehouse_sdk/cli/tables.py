@@ -19,7 +19,7 @@ from lakehouse_sdk.lakehouse import connect
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables import Table
-    from lakehouse_sdk.tables.table import SnapshotInfo
+    from lakehouse_sdk.tables.read.table import SnapshotInfo
 
 group = typer.Typer(
     no_args_is_help=True, help="Iceberg tables: list, search, look inside, query, restore, keep small and quick."
@@ -116,7 +116,7 @@ def search(
       2. What a column means:
          lakehouse tables search funding rate
     """
-    from lakehouse_sdk.tables.search import COLUMNS  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables.views.search import COLUMNS  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     found = connect().catalog.search(" ".join(words), limit=limit)
     if as_json:
@@ -142,7 +142,7 @@ def describe(name: NameArgument, as_json: JsonOption = False) -> None:
       2. For a program, one object:
          lakehouse tables describe silver.klines --json
     """
-    from lakehouse_sdk.tables.describe import SERIES_COLUMNS  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables.views.describe import SERIES_COLUMNS  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     said = connect().table(name).describe()
     if as_json:

@@ -6,11 +6,19 @@ not: Prefect, printing, a second way to do what a stage does. Read `collect` fir
 Every function takes plain values and `Settings`, reports through an observer and returns a frozen report.
 """
 
-from lakehouse_sdk.jobs.build import BuildReport, BuiltFile, RowCounts, build_tables
-from lakehouse_sdk.jobs.capacity import CapacityReport, ZoneUsage, measure_capacity
-from lakehouse_sdk.jobs.check import check_collected
-from lakehouse_sdk.jobs.collect import CopiedArchives, collect, copy_archives, verify_archives
-from lakehouse_sdk.jobs.collection import (
+from lakehouse_sdk.jobs.build.check import check_collected
+from lakehouse_sdk.jobs.build.gate import PublishReport, build_through_gate, discard_batch, publish_batch
+from lakehouse_sdk.jobs.build.ingest import IngestedFile, IngestReport, ingest_files
+from lakehouse_sdk.jobs.build.replay import ReplayedArchive, ReplayReport, replay_archives
+from lakehouse_sdk.jobs.build.run import BuildReport, BuiltFile, RowCounts, build_tables
+from lakehouse_sdk.jobs.care.capacity import CapacityReport, ZoneUsage, measure_capacity
+from lakehouse_sdk.jobs.care.retention import RetentionReport, retain_bronze
+from lakehouse_sdk.jobs.care.upkeep import compact_tables, expire_snapshots, remove_orphans
+from lakehouse_sdk.jobs.collect.coverage import Coverage, measure_coverage, plan_repair
+from lakehouse_sdk.jobs.collect.discover import Discovery, discover_archives
+from lakehouse_sdk.jobs.collect.instruments import Instruments, list_instruments
+from lakehouse_sdk.jobs.collect.plan import CollectOptions, narrow_to_news, plan_collection
+from lakehouse_sdk.jobs.collect.report import (
     ArchiveState,
     CollectedArchive,
     CollectionPlan,
@@ -18,20 +26,12 @@ from lakehouse_sdk.jobs.collection import (
     PlannedArchive,
     Task,
 )
-from lakehouse_sdk.jobs.contents import FolderUsage, UsageReport, list_contents, measure_usage
-from lakehouse_sdk.jobs.copy import plan_copies
-from lakehouse_sdk.jobs.coverage import Coverage, measure_coverage, plan_repair
-from lakehouse_sdk.jobs.discover import Discovery, discover_archives
-from lakehouse_sdk.jobs.gate import PublishReport, build_through_gate, discard_batch, publish_batch
-from lakehouse_sdk.jobs.ingest import IngestedFile, IngestReport, ingest_files
-from lakehouse_sdk.jobs.instruments import Instruments, list_instruments
-from lakehouse_sdk.jobs.load import load_series
-from lakehouse_sdk.jobs.plan_collection import CollectOptions, narrow_to_news, plan_collection
-from lakehouse_sdk.jobs.remove import Removal, RemoveReport, plan_removal, remove
-from lakehouse_sdk.jobs.replay import ReplayedArchive, ReplayReport, replay_archives
-from lakehouse_sdk.jobs.retention import RetentionReport, retain_bronze
-from lakehouse_sdk.jobs.sync import SyncOptions, replicate_bronze, start_sync, sync
-from lakehouse_sdk.jobs.upkeep import compact_tables, expire_snapshots, remove_orphans
+from lakehouse_sdk.jobs.collect.run import CopiedArchives, collect, copy_archives, verify_archives
+from lakehouse_sdk.jobs.load.run import load_series
+from lakehouse_sdk.jobs.objects.contents import FolderUsage, UsageReport, list_contents, measure_usage
+from lakehouse_sdk.jobs.objects.copy import plan_copies
+from lakehouse_sdk.jobs.objects.remove import Removal, RemoveReport, plan_removal, remove
+from lakehouse_sdk.jobs.objects.sync import SyncOptions, replicate_bronze, start_sync, sync
 
 __all__ = [
     "ArchiveState",

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
     from lakehouse_sdk.jobs import CapacityReport, PublishReport, RetentionReport
-    from lakehouse_sdk.tables.care.compaction import CompactionReport
-    from lakehouse_sdk.tables.care.expiry import ExpiryReport
-    from lakehouse_sdk.tables.care.orphans import OrphanReport
-    from lakehouse_sdk.tables.care.recovery import RecoveryReport
+    from lakehouse_sdk.tables.iceberg.care.compaction import CompactionReport
+    from lakehouse_sdk.tables.iceberg.care.expiry import ExpiryReport
+    from lakehouse_sdk.tables.iceberg.care.orphans import OrphanReport
+    from lakehouse_sdk.tables.iceberg.care.recovery import RecoveryReport
 
 
 class CareCalls:

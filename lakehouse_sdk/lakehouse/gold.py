@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lakehouse_sdk.tables import GoldView, TableCatalog
-    from lakehouse_sdk.tables.gold import CrossCheck, Feature, Gaps, MadeFrom
+    from lakehouse_sdk.tables.views.gold import CrossCheck, Feature, Gaps, MadeFrom
 
 
 class GoldCalls:
@@ -113,7 +113,7 @@ class GoldCalls:
                 (`raise_for_differences`).
         """
         from lakehouse_sdk.tables import BarQuery  # noqa: PLC0415 (loads polars and Iceberg)
-        from lakehouse_sdk.tables.gold import cross_check  # noqa: PLC0415
+        from lakehouse_sdk.tables.views.gold import cross_check  # noqa: PLC0415
 
         query = BarQuery(
             interval=interval,

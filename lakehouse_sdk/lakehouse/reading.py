@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from lakehouse_sdk.archives import Cadence
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
-    from lakehouse_sdk.jobs.load import Missing
-    from lakehouse_sdk.jobs.loaded import LoadedScan
+    from lakehouse_sdk.jobs.load.run import Missing
+    from lakehouse_sdk.jobs.load.series import LoadedScan
     from lakehouse_sdk.tables import TableCatalog
-    from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
+    from lakehouse_sdk.tables.read.query import QueryAsOf, QueryResult
 
 
 class ReadingCalls:

@@ -11,89 +11,89 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from lakehouse_sdk.tables.extra import tables_extra
+from lakehouse_sdk.extras import tables_extra
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.catalog import TableCatalog as TableCatalog
     from lakehouse_sdk.tables.catalog import open_catalog as open_catalog
-    from lakehouse_sdk.tables.container import ArchiveDefect as ArchiveDefect
-    from lakehouse_sdk.tables.declared import TableSchema as TableSchema
-    from lakehouse_sdk.tables.declared import check_file as check_file
-    from lakehouse_sdk.tables.declared.read import find_content as find_content
-    from lakehouse_sdk.tables.declared.read import make_file as make_file
-    from lakehouse_sdk.tables.describe import TableDescription as TableDescription
-    from lakehouse_sdk.tables.formats import FormatSpec as FormatSpec
-    from lakehouse_sdk.tables.formats import find_format as find_format
-    from lakehouse_sdk.tables.formats import get_format as get_format
-    from lakehouse_sdk.tables.gate import Gate as Gate
-    from lakehouse_sdk.tables.gate import GateResult as GateResult
-    from lakehouse_sdk.tables.gold import BarQuery as BarQuery
-    from lakehouse_sdk.tables.gold import GoldView as GoldView
-    from lakehouse_sdk.tables.gold import open_bars as open_bars
-    from lakehouse_sdk.tables.parse import ParsedArchive as ParsedArchive
-    from lakehouse_sdk.tables.parse import parse_archive as parse_archive
-    from lakehouse_sdk.tables.quality import QualityReport as QualityReport
-    from lakehouse_sdk.tables.quality import read_quality as read_quality
-    from lakehouse_sdk.tables.query import QueryResult as QueryResult
-    from lakehouse_sdk.tables.reconcile import Reconciliation as Reconciliation
-    from lakehouse_sdk.tables.reconcile import give_way as give_way
-    from lakehouse_sdk.tables.replay import QuarantinedArchive as QuarantinedArchive
-    from lakehouse_sdk.tables.replay import find_replayable as find_replayable
-    from lakehouse_sdk.tables.replay import holds as holds
-    from lakehouse_sdk.tables.report import CommitReport as CommitReport
-    from lakehouse_sdk.tables.report import TableCommit as TableCommit
-    from lakehouse_sdk.tables.restore import RestoreReport as RestoreReport
-    from lakehouse_sdk.tables.rules import describe_rule as describe_rule
-    from lakehouse_sdk.tables.scan import ScanPlan as ScanPlan
-    from lakehouse_sdk.tables.scan import TableScan as TableScan
-    from lakehouse_sdk.tables.search import SearchResult as SearchResult
-    from lakehouse_sdk.tables.series import SeriesInfo as SeriesInfo
-    from lakehouse_sdk.tables.source import SourceFile as SourceFile
-    from lakehouse_sdk.tables.table import Table as Table
-    from lakehouse_sdk.tables.together import check_archives as check_archives
-    from lakehouse_sdk.tables.validation import CheckedBatch as CheckedBatch
-    from lakehouse_sdk.tables.validation import validate as validate
+    from lakehouse_sdk.tables.iceberg.care.restore import RestoreReport as RestoreReport
+    from lakehouse_sdk.tables.iceberg.report import CommitReport as CommitReport
+    from lakehouse_sdk.tables.iceberg.report import TableCommit as TableCommit
+    from lakehouse_sdk.tables.judge.container import ArchiveDefect as ArchiveDefect
+    from lakehouse_sdk.tables.judge.declared import TableSchema as TableSchema
+    from lakehouse_sdk.tables.judge.declared import check_file as check_file
+    from lakehouse_sdk.tables.judge.declared.read import find_content as find_content
+    from lakehouse_sdk.tables.judge.declared.read import make_file as make_file
+    from lakehouse_sdk.tables.judge.many import check_archives as check_archives
+    from lakehouse_sdk.tables.judge.parse import ParsedArchive as ParsedArchive
+    from lakehouse_sdk.tables.judge.parse import parse_archive as parse_archive
+    from lakehouse_sdk.tables.judge.reconcile import Reconciliation as Reconciliation
+    from lakehouse_sdk.tables.judge.reconcile import give_way as give_way
+    from lakehouse_sdk.tables.judge.rules import describe_rule as describe_rule
+    from lakehouse_sdk.tables.judge.validation import CheckedBatch as CheckedBatch
+    from lakehouse_sdk.tables.judge.validation import validate as validate
+    from lakehouse_sdk.tables.layout.formats import FormatSpec as FormatSpec
+    from lakehouse_sdk.tables.layout.formats import find_format as find_format
+    from lakehouse_sdk.tables.layout.formats import get_format as get_format
+    from lakehouse_sdk.tables.layout.source import SourceFile as SourceFile
+    from lakehouse_sdk.tables.read.query import QueryResult as QueryResult
+    from lakehouse_sdk.tables.read.scan import ScanPlan as ScanPlan
+    from lakehouse_sdk.tables.read.scan import TableScan as TableScan
+    from lakehouse_sdk.tables.read.series import SeriesInfo as SeriesInfo
+    from lakehouse_sdk.tables.read.table import Table as Table
+    from lakehouse_sdk.tables.views.describe import TableDescription as TableDescription
+    from lakehouse_sdk.tables.views.gate import Gate as Gate
+    from lakehouse_sdk.tables.views.gate import GateResult as GateResult
+    from lakehouse_sdk.tables.views.gold import BarQuery as BarQuery
+    from lakehouse_sdk.tables.views.gold import GoldView as GoldView
+    from lakehouse_sdk.tables.views.gold import open_bars as open_bars
+    from lakehouse_sdk.tables.views.quality import QualityReport as QualityReport
+    from lakehouse_sdk.tables.views.quality import read_quality as read_quality
+    from lakehouse_sdk.tables.views.replay import QuarantinedArchive as QuarantinedArchive
+    from lakehouse_sdk.tables.views.replay import find_replayable as find_replayable
+    from lakehouse_sdk.tables.views.replay import holds as holds
+    from lakehouse_sdk.tables.views.search import SearchResult as SearchResult
 
 _HOMES = {
-    "ArchiveDefect": "container",
-    "BarQuery": "gold",
-    "CheckedBatch": "validation",
-    "CommitReport": "report",
-    "FormatSpec": "formats",
-    "Gate": "gate",
-    "GateResult": "gate",
-    "GoldView": "gold",
-    "ParsedArchive": "parse",
-    "QualityReport": "quality",
-    "QuarantinedArchive": "replay",
-    "QueryResult": "query",
-    "Reconciliation": "reconcile",
-    "RestoreReport": "restore",
-    "ScanPlan": "scan",
-    "SearchResult": "search",
-    "SeriesInfo": "series",
-    "SourceFile": "source",
-    "Table": "table",
+    "ArchiveDefect": "judge.container",
+    "BarQuery": "views.gold",
+    "CheckedBatch": "judge.validation",
+    "CommitReport": "iceberg.report",
+    "FormatSpec": "layout.formats",
+    "Gate": "views.gate",
+    "GateResult": "views.gate",
+    "GoldView": "views.gold",
+    "ParsedArchive": "judge.parse",
+    "QualityReport": "views.quality",
+    "QuarantinedArchive": "views.replay",
+    "QueryResult": "read.query",
+    "Reconciliation": "judge.reconcile",
+    "RestoreReport": "iceberg.care.restore",
+    "ScanPlan": "read.scan",
+    "SearchResult": "views.search",
+    "SeriesInfo": "read.series",
+    "SourceFile": "layout.source",
+    "Table": "read.table",
     "TableCatalog": "catalog",
-    "TableCommit": "report",
-    "TableDescription": "describe",
-    "TableScan": "scan",
-    "TableSchema": "declared",
-    "check_archives": "together",
-    "check_file": "declared",
-    "describe_rule": "rules",
-    "find_content": "declared.read",
-    "find_format": "formats",
-    "find_replayable": "replay",
-    "get_format": "formats",
-    "give_way": "reconcile",
-    "holds": "replay",
-    "make_file": "declared.read",
-    "open_bars": "gold",
+    "TableCommit": "iceberg.report",
+    "TableDescription": "views.describe",
+    "TableScan": "read.scan",
+    "TableSchema": "judge.declared",
+    "check_archives": "judge.many",
+    "check_file": "judge.declared",
+    "describe_rule": "judge.rules",
+    "find_content": "judge.declared.read",
+    "find_format": "layout.formats",
+    "find_replayable": "views.replay",
+    "get_format": "layout.formats",
+    "give_way": "judge.reconcile",
+    "holds": "views.replay",
+    "make_file": "judge.declared.read",
+    "open_bars": "views.gold",
     "open_catalog": "catalog",
-    "parse_archive": "parse",
-    "read_quality": "quality",
-    "validate": "validation",
+    "parse_archive": "judge.parse",
+    "read_quality": "views.quality",
+    "validate": "judge.validation",
 }
 
 __all__ = [

@@ -17,8 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
+from lakehouse_sdk.extras import tables_extra
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables.care.branches import (
+from lakehouse_sdk.tables.iceberg.care.branches import (
     BranchArchive,
     drop_branch,
     fast_forward,
@@ -26,29 +27,28 @@ from lakehouse_sdk.tables.care.branches import (
     open_branch,
     read_archives,
 )
-from lakehouse_sdk.tables.commit import find_present
-from lakehouse_sdk.tables.connecting import connect_catalog
-from lakehouse_sdk.tables.decimals import EXACT, exact_layout, is_exact
-from lakehouse_sdk.tables.declared.schema import TableSchema
-from lakehouse_sdk.tables.evolution import evolve
-from lakehouse_sdk.tables.extra import tables_extra
-from lakehouse_sdk.tables.formats import DATA_TABLES
-from lakehouse_sdk.tables.gold.store import check_kind, layout_of, write_view
-from lakehouse_sdk.tables.log import append_events
-from lakehouse_sdk.tables.pending import PendingCommit, commit_order
-from lakehouse_sdk.tables.refusals import storage_errors
-from lakehouse_sdk.tables.report import CommitReport, TableCommit
-from lakehouse_sdk.tables.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, TableLayout
-from lakehouse_sdk.tables.table import Table
+from lakehouse_sdk.tables.iceberg.commit import find_present
+from lakehouse_sdk.tables.iceberg.connecting import connect_catalog
+from lakehouse_sdk.tables.iceberg.evolution import evolve
+from lakehouse_sdk.tables.iceberg.ledger_table import append_events
+from lakehouse_sdk.tables.iceberg.pending import PendingCommit, commit_order
+from lakehouse_sdk.tables.iceberg.refusals import storage_errors
+from lakehouse_sdk.tables.iceberg.report import CommitReport, TableCommit
+from lakehouse_sdk.tables.judge.declared.schema import TableSchema
+from lakehouse_sdk.tables.layout.decimals import EXACT, exact_layout, is_exact
+from lakehouse_sdk.tables.layout.formats import DATA_TABLES
+from lakehouse_sdk.tables.layout.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, TableLayout
+from lakehouse_sdk.tables.read.table import Table
+from lakehouse_sdk.tables.views.gold.store import check_kind, layout_of, write_view
 
 if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
-    from lakehouse_sdk.tables.care.recovery import RecoveryReport
-    from lakehouse_sdk.tables.gold import GoldView
-    from lakehouse_sdk.tables.query import QueryAsOf, QueryResult
-    from lakehouse_sdk.tables.search import SearchResult
-    from lakehouse_sdk.tables.source import SourceFile
-    from lakehouse_sdk.tables.validation import CheckedBatch
+    from lakehouse_sdk.tables.iceberg.care.recovery import RecoveryReport
+    from lakehouse_sdk.tables.judge.validation import CheckedBatch
+    from lakehouse_sdk.tables.layout.source import SourceFile
+    from lakehouse_sdk.tables.read.query import QueryAsOf, QueryResult
+    from lakehouse_sdk.tables.views.gold import GoldView
+    from lakehouse_sdk.tables.views.search import SearchResult
 
 
 def open_catalog(settings: Settings) -> TableCatalog:
@@ -123,7 +123,7 @@ class TableCatalog:
         Raises:
             ConnectError, AccessError, StorageError: The lake cannot be read.
         """
-        from lakehouse_sdk.tables.care.recovery import RecoveryReport, recover_tables  # noqa: PLC0415 (once in a lake's life)
+        from lakehouse_sdk.tables.iceberg.care.recovery import RecoveryReport, recover_tables  # noqa: PLC0415 (once in a lake's life)
 
         with self.storage_errors(), S3Client(self._settings.storage) as client:
             found = recover_tables(self._catalog, self.list_tables(), self._warehouse, client, dry_run=dry_run)
@@ -147,7 +147,7 @@ class TableCatalog:
             UsageError: There is no word.
             ConnectError, AccessError, StorageError: The storage cannot be read.
         """
-        from lakehouse_sdk.tables.search import search_catalog  # noqa: PLC0415 (who only writes needs none of it)
+        from lakehouse_sdk.tables.views.search import search_catalog  # noqa: PLC0415 (who only writes needs none of it)
 
         with storage_errors(self._catalog.properties):
             return search_catalog(self._catalog, self.list_tables(), text, limit)
@@ -155,7 +155,7 @@ class TableCatalog:
     def query(self, sql: str, as_of: QueryAsOf | None = None, *, exact: bool = False) -> QueryResult:
         """One SELECT over tables named in full; see `Lakehouse.query`."""
         with tables_extra():
-            from lakehouse_sdk.tables.query import run_query  # noqa: PLC0415 (loads DuckDB)
+            from lakehouse_sdk.tables.read.query import run_query  # noqa: PLC0415 (loads DuckDB)
 
         return run_query(sql, self.table, self.list_tables, as_of, exact=exact)
 

@@ -4,19 +4,19 @@ Belongs here: plans over two ends, strategies, runners, what a run did. Must not
 single-object calls (`storage`, `filesystem`). Read `TransferPlan` first, then `run_transfer`.
 """
 
-from lakehouse_sdk.transfer.audit import Finding, FindingKind, VerifyReport, verify_transfer
-from lakehouse_sdk.transfer.cancel import CancelToken
-from lakehouse_sdk.transfer.engine import run_transfer
-from lakehouse_sdk.transfer.etags import compare_etags
-from lakehouse_sdk.transfer.handle import TransferPlan
-from lakehouse_sdk.transfer.manifest import write_manifest
+from lakehouse_sdk.transfer.context.cancel import CancelToken
 from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, PlanTotals, Status
-from lakehouse_sdk.transfer.plan import CompareMode
-from lakehouse_sdk.transfer.planning import plan_transfer
-from lakehouse_sdk.transfer.proof import VerifyMode
-from lakehouse_sdk.transfer.report import TransferReport
-from lakehouse_sdk.transfer.run import RunProgress, TransferRun, start_transfer
-from lakehouse_sdk.transfer.selection import SELECT_ALL, Selection
+from lakehouse_sdk.transfer.plan.diff import CompareMode
+from lakehouse_sdk.transfer.plan.handle import TransferPlan
+from lakehouse_sdk.transfer.plan.make import plan_transfer
+from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
+from lakehouse_sdk.transfer.proof.etags import compare_etags
+from lakehouse_sdk.transfer.proof.prover import VerifyMode
+from lakehouse_sdk.transfer.run.audit import Finding, FindingKind, VerifyReport, verify_transfer
+from lakehouse_sdk.transfer.run.engine import run_transfer
+from lakehouse_sdk.transfer.run.handle import RunProgress, TransferRun, start_transfer
+from lakehouse_sdk.transfer.run.manifest import write_manifest
+from lakehouse_sdk.transfer.run.report import TransferReport
 from lakehouse_sdk.transfer.strategies import StrategyName
 
 __all__ = [

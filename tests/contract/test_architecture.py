@@ -16,13 +16,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "lakehouse_sdk"
 HEAVY = {"IPython", "botocore", "duckdb", "fastapi", "pandas", "papermill", "polars", "prefect", "pyarrow", "pyiceberg", "s3fs"}
 
 PURE = [
-    "transfer/plan.py",
+    "transfer/plan/diff.py",
     "archives/binance/layout.py",
     "archives/coinbase/layout.py",
     "archives/ftx/layout.py",
     "archives/cadence.py",
-    *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("tables/formats/*.py"))),
-    *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("tables/rules/*.py"))),
+    *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("tables/layout/formats/*.py"))),
+    *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("tables/judge/rules/*.py"))),
 ]
 DOES_IO = {
     "open",

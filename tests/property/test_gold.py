@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from lakehouse_sdk.tables.gold import add_returns, bars_to_bars, fill_gaps, join_funding, parse_interval, trades_to_bars
+from lakehouse_sdk.tables.views.gold import add_returns, bars_to_bars, fill_gaps, join_funding, parse_interval, trades_to_bars
 
 START = datetime(2024, 2, 28, 22, tzinfo=UTC)
 SPAN_S = 6 * 3600

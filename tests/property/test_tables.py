@@ -10,9 +10,9 @@ from mutations import EDITS, mutate_lines
 from table_archives import DAY, KLINE_HEADER, agg_trade, agg_trades_archive, csv_of, epoch_ms, kline, kline_file, klines_archive
 from table_samples import check, spec_of
 
-from lakehouse_sdk.tables import parse as parse_module
+from lakehouse_sdk.tables.judge import parse as parse_module
 from lakehouse_sdk.tables import parse_archive, validate
-from lakehouse_sdk.tables.lines import read_lines
+from lakehouse_sdk.tables.judge.lines import read_lines
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, SampleType, make_sample
 
 _price = st.decimals(min_value="0.00000001", max_value="99999999", places=8, allow_nan=False)

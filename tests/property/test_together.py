@@ -168,7 +168,7 @@ def test_a_large_file_in_a_small_archive_is_read_by_itself(
     large = klines_archive([kline(i) for i in range(200)])
     small = [klines_archive([kline(0)], symbol=symbol) for symbol in ("ETHUSDT", "SOLUSDT")]
     monkeypatch.setattr(together, "_MOST_TEXT_BYTES", 5_000)
-    monkeypatch.setattr("lakehouse_sdk.tables.container.PIECE_BYTES", 1_000)
+    monkeypatch.setattr("lakehouse_sdk.tables.judge.container.PIECE_BYTES", 1_000)
     batches = check_archives([large, *small], LIMITS)
     assert [batch.rows_accepted for batch in batches] == [200, 1, 1]
     assert parsed_alone() == [large[1].key]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.transfer import Action, Status, plan_transfer, run_transfer
-from lakehouse_sdk.transfer.names import find_folder_conflicts
+from lakehouse_sdk.transfer.plan.names import find_folder_conflicts
 
 SETTINGS = load_settings()
 names = st.lists(st.sampled_from(["a", "b", "A", "é", "x y", "-"]), min_size=1, max_size=3).map("/".join)

@@ -24,7 +24,7 @@ from lakehouse_sdk.archives.readiness import Gap
 from lakehouse_sdk.events import Event, Observer, ignore_events
 from lakehouse_sdk.filesystem import LakehouseFileSystem
 from lakehouse_sdk.jobs import BuildReport, CollectReport, Discovery
-from lakehouse_sdk.jobs.loaded import LoadedScan
+from lakehouse_sdk.jobs.load.series import LoadedScan
 from lakehouse_sdk.tables import GoldView, RestoreReport, SearchResult, Table, TableCatalog, TableDescription
 
 

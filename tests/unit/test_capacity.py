@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from lakehouse_sdk.jobs.capacity import ZONES, Usage
+from lakehouse_sdk.jobs.care.capacity import ZONES, Usage
 from lakehouse_sdk.storage import ObjectInfo
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)

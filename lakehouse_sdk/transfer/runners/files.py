@@ -6,9 +6,9 @@ import hashlib
 import os
 from collections.abc import Iterable
 
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.hashing import READ_BYTES
+from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.proof.hashing import READ_BYTES
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_change
 
 

@@ -15,11 +15,11 @@ from io import FileIO
 from threading import local
 
 from lakehouse_sdk.errors import ConflictError, IntegrityError
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.hashing import hash_file
+from lakehouse_sdk.transfer.context.partial import ObjectProgress
+from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.partial import ObjectProgress
-from lakehouse_sdk.transfer.runners.lifeline import CancelledError, Lifeline
+from lakehouse_sdk.transfer.proof.hashing import hash_file
+from lakehouse_sdk.transfer.runners.attempts import CancelledError, Lifeline
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_change, find_mismatch
 from lakehouse_sdk.transfer.runners.server_side import ServerSideCopy
 from lakehouse_sdk.transfer.runners.workers import Workers

@@ -14,12 +14,12 @@ from threading import BoundedSemaphore
 
 from lakehouse_sdk.errors import AccessError, ConflictError, LakehouseError, StorageError
 from lakehouse_sdk.storage import CopyResult, OpenUpload
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.hashing import hash_file
+from lakehouse_sdk.transfer.context.partial import ObjectProgress
+from lakehouse_sdk.transfer.context.retry import run_attempts
+from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.partial import ObjectProgress
-from lakehouse_sdk.transfer.retry import run_attempts
-from lakehouse_sdk.transfer.runners.lifeline import CancelledError, Lifeline
+from lakehouse_sdk.transfer.proof.hashing import hash_file
+from lakehouse_sdk.transfer.runners.attempts import CancelledError, Lifeline
 from lakehouse_sdk.transfer.runners.parts import choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Leg, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers

@@ -17,12 +17,12 @@ from typing import TypeVar
 from lakehouse_sdk.errors import ConflictError, IntegrityError, LakehouseError, StorageError
 from lakehouse_sdk.storage import ObjectDescription, OpenUpload, S3Client
 from lakehouse_sdk.storage.signing import UNSIGNED
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.ends import Ends
+from lakehouse_sdk.transfer.context.ends import Ends
+from lakehouse_sdk.transfer.context.partial import ObjectProgress
+from lakehouse_sdk.transfer.context.retry import run_attempts
+from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.partial import ObjectProgress
-from lakehouse_sdk.transfer.retry import run_attempts
-from lakehouse_sdk.transfer.runners.lifeline import Lifeline
+from lakehouse_sdk.transfer.runners.attempts import Lifeline
 from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers

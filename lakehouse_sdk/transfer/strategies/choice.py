@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from lakehouse_sdk.errors import UsageError
-from lakehouse_sdk.transfer.ends import Ends
+from lakehouse_sdk.transfer.context.ends import Ends
 from lakehouse_sdk.transfer.model import PlannedObject
 from lakehouse_sdk.transfer.runners import Outcomes
 

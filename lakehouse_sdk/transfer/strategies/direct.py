@@ -8,10 +8,12 @@ from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.ends import Ends
-from lakehouse_sdk.transfer.hashing import hash_path
+from lakehouse_sdk.transfer.context.ends import Ends
+from lakehouse_sdk.transfer.context.run import RunContext
+from lakehouse_sdk.transfer.context.staging import StagingFolder, publish_file
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.proof.hashing import hash_path
+from lakehouse_sdk.transfer.proof.verify import confirm_sources
 from lakehouse_sdk.transfer.runners import (
     Direction,
     FileRunner,
@@ -23,8 +25,6 @@ from lakehouse_sdk.transfer.runners import (
 )
 from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
-from lakehouse_sdk.transfer.staging import StagingFolder, publish_file
-from lakehouse_sdk.transfer.verify import confirm_sources
 
 
 class DirectStrategy:

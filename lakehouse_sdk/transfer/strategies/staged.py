@@ -10,14 +10,14 @@ from functools import partial
 
 from lakehouse_sdk.errors import CapacityError, LakehouseError
 from lakehouse_sdk.parallel import map_ordered
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.ends import Ends
-from lakehouse_sdk.transfer.hashing import hash_path
+from lakehouse_sdk.transfer.context.ends import Ends
+from lakehouse_sdk.transfer.context.run import RunContext
+from lakehouse_sdk.transfer.context.staging import StagingFolder
 from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.proof.hashing import hash_path
 from lakehouse_sdk.transfer.runners import Direction, Leg, Outcomes, carry_files
 from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
-from lakehouse_sdk.transfer.staging import StagingFolder
 
 _SPARE_BYTES = 64 * 1024**2
 """Left free on the staging disk: a machine whose temporary disk is full to the last byte stops working elsewhere."""

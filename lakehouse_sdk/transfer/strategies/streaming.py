@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.ends import Ends
+from lakehouse_sdk.transfer.context.ends import Ends
+from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model import PlannedObject
 from lakehouse_sdk.transfer.runners import Outcomes, StreamRunner
 

@@ -15,7 +15,7 @@ from lakehouse_sdk.jobs import IngestReport
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables import TableSchema
-from lakehouse_sdk.tables.rules import Given, Rule, Severity
+from lakehouse_sdk.tables.judge.rules import Given, Rule, Severity
 
 TABLE = "silver.my_signals"
 SCHEMA = TableSchema(
@@ -179,7 +179,7 @@ def test_a_rule_of_one_s_own_judges_them_anew(lake: Lakehouse, folder: Path, mon
     rule = Rule("mine-negative", "A signal is not negative.", Severity.REJECT, ("signal",), outside, tables=(TABLE,))
     lake.ingest(folder, TABLE, schema=SCHEMA)
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse_sdk.tables.rules.load_installed", lambda taken: (rule,))
+        patch.setattr("lakehouse_sdk.tables.judge.rules.load_installed", lambda taken: (rule,))
         assert _outcomes(lake.ingest(folder, TABLE))["2024/march.csv"] == "unchanged"
         again = lake.ingest(folder, TABLE, again=True)
         assert _outcomes(again) == {"2024/march.csv": "ingested", "january.csv": "unchanged", "notes.txt": "ignored"}

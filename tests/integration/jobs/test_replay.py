@@ -15,11 +15,11 @@ from lakehouse_sdk.archives.ledger import LedgerChange, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.jobs import ReplayReport
-from lakehouse_sdk.jobs.bronze import bronze_key
+from lakehouse_sdk.jobs.collect.bronze import bronze_key
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables.rules import Given, Rule, Severity
+from lakehouse_sdk.tables.judge.rules import Given, Rule, Severity
 from lakehouse_sdk.testing import Defect, MirrorSpec, day_range, publish_mirror
 
 DAYS = MirrorSpec(
@@ -43,7 +43,7 @@ NOON = Rule("mine-noon", "Nothing happens at noon.", Severity.REJECT, ("open_tim
 @contextmanager
 def installed(*rules: Rule) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lakehouse_sdk.tables.rules.load_installed", lambda taken: rules)
+        patch.setattr("lakehouse_sdk.tables.judge.rules.load_installed", lambda taken: rules)
         yield
 
 

@@ -26,7 +26,7 @@ from lakehouse_sdk.tables import (
     parse_archive,
     validate,
 )
-from lakehouse_sdk.tables.rules import RULES, Severity
+from lakehouse_sdk.tables.judge.rules import RULES, Severity
 
 Sources = Callable[..., Counter[tuple[str, str]]]
 TABLES = ("silver.klines", "silver.quality_days", "silver.quality", "silver.quarantine")

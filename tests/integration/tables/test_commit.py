@@ -358,7 +358,8 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from table_archives import DAY, check_klines, kline
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.tables import commit, open_catalog
+from lakehouse_sdk.tables import open_catalog
+from lakehouse_sdk.tables.iceberg import commit
 settings = Settings.model_validate_json(sys.stdin.readline())
 first, last, pause_at = (int(text) for text in sys.argv[2:5])
 commit.GROUP_ROWS = 30

@@ -21,7 +21,7 @@ from lakehouse_sdk.errors import TableError, UsageError
 from lakehouse_sdk.events import Event, StageProgress
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.tables import CheckedBatch, TableCatalog
-from lakehouse_sdk.tables.care import compaction, rewriting
+from lakehouse_sdk.tables.iceberg.care import compaction, rewriting
 
 Sources = Callable[..., Counter[tuple[str, str]]]
 Files = Callable[[], list[str]]
@@ -95,7 +95,7 @@ def test_the_planned_size_is_met_by_several_files(
 ) -> None:
     """And rows are merged a few at a time, whatever the files hold."""
     monkeypatch.setattr(rewriting, "MERGE_ROWS", 1)
-    monkeypatch.setattr("lakehouse_sdk.tables.care.merge._LEAST_BATCH_ROWS", 7)
+    monkeypatch.setattr("lakehouse_sdk.tables.iceberg.care.merge._LEAST_BATCH_ROWS", 7)
     _trickle(catalog, days=8, symbols=("AUSDT", "BUSDT", "CUSDT"))
     before = _read(other_eyes)
     size = sum(file["file_size_in_bytes"] for file in _files(other_eyes))

@@ -10,8 +10,8 @@ from pyiceberg.schema import Schema
 from table_samples import check, spec_of
 
 from lakehouse_sdk.tables import TableCatalog
-from lakehouse_sdk.tables.formats import DATA_TABLES
-from lakehouse_sdk.tables.schemas import LAYOUTS
+from lakehouse_sdk.tables.layout.formats import DATA_TABLES
+from lakehouse_sdk.tables.layout.schemas import LAYOUTS
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
 

@@ -19,7 +19,7 @@ from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.tables import BarQuery, CheckedBatch, GoldView, open_bars, open_catalog
-from lakehouse_sdk.tables.gold import inputs
+from lakehouse_sdk.tables.views.gold import inputs
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
 FIRST = datetime(2024, 2, 29, tzinfo=UTC)

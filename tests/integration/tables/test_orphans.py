@@ -16,7 +16,7 @@ from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables import CheckedBatch, TableCatalog
-from lakehouse_sdk.tables.care import orphans
+from lakehouse_sdk.tables.iceberg.care import orphans
 
 NOW = timedelta()
 KLINES = "warehouse/silver/klines"

@@ -17,7 +17,7 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import NotFoundError, TableError
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.tables import CheckedBatch, QualityReport, TableCatalog, parse_archive, read_quality, validate
-from lakehouse_sdk.tables.rules import Given, Rule, Severity
+from lakehouse_sdk.tables.judge.rules import Given, Rule, Severity
 
 
 def _hours(day: int, count: int = 24, symbol: str = "BTCUSDT", first: int = 0, **fields: object) -> CheckedBatch:
@@ -178,7 +178,7 @@ def test_a_rule_that_failed_is_in_the_report(catalog: TableCatalog, monkeypatch:
 
     rule = Rule("my-rule", "Never.", Severity.REJECT, ("close",), fail)
     with monkeypatch.context() as patch:
-        patch.setattr("lakehouse_sdk.tables.rules.load_installed", lambda taken: (rule,))
+        patch.setattr("lakehouse_sdk.tables.judge.rules.load_installed", lambda taken: (rule,))
         catalog.commit([_hours(0), _hours(1)])
     report = read_quality(catalog)
     assert report.failures.rows() == [("my-rule", "ZeroDivisionError: oops", 2)]

@@ -249,7 +249,7 @@ def test_a_refusing_a_silent_and_an_emptied_storage(settings: Settings, catalog:
 
 
 def test_what_the_storage_says_otherwise_is_passed_on() -> None:
-    from lakehouse_sdk.tables.refusals import storage_errors
+    from lakehouse_sdk.tables.iceberg.refusals import storage_errors
 
     with pytest.raises(StorageError, match=r"http://x failed.*SLOW_DOWN"), storage_errors({"s3.endpoint": "http://x"}):
         raise OSError("AWS Error SLOW_DOWN during PutObject.")

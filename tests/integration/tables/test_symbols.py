@@ -103,7 +103,7 @@ def test_a_table_of_an_older_release_gets_the_column_and_keeps_its_rows(
     catalog: TableCatalog, other_eyes: SqlCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Old rows are found by the canonical name too, once an archive of their series was built anew."""
-    from lakehouse_sdk.tables.schemas import LAYOUTS
+    from lakehouse_sdk.tables.layout.schemas import LAYOUTS
 
     monkeypatch.setitem(LAYOUTS, "silver.klines", _without_instrument(LAYOUTS["silver.klines"]))
     monkeypatch.setitem(LAYOUTS, "silver.quality", _without_instrument(LAYOUTS["silver.quality"]))

@@ -11,8 +11,8 @@ from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.errors import DeleteRefusedError, NotFoundError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import Action, Selection, Status, TransferPlan, plan_transfer, run_transfer
-from lakehouse_sdk.transfer.listing import list_s3
-from lakehouse_sdk.transfer.names import find_key_obstacle
+from lakehouse_sdk.transfer.plan.listing import list_s3
+from lakehouse_sdk.transfer.plan.names import find_key_obstacle
 
 MIB = 1024**2
 

@@ -12,7 +12,7 @@ import pytest
 
 from lakehouse_sdk.config import TransferSettings
 from lakehouse_sdk.transfer import CancelToken, PlannedObject, Status, TransferPlan, run_transfer
-from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.runners import Direction, Leg, S5cmdRunner
 from lakehouse_sdk.transfer.runners.s5cmd import find_s5cmd, program, runner
 from lakehouse_sdk.transfer.runners.s5cmd.process import S5cmdProcess

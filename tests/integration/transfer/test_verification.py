@@ -24,10 +24,10 @@ from lakehouse_sdk.transfer import (
     verify_transfer,
     write_manifest,
 )
-from lakehouse_sdk.transfer.context import RunContext
-from lakehouse_sdk.transfer.ends import resolve_ends
-from lakehouse_sdk.transfer.proof import Prover, compute_etag
-from lakehouse_sdk.transfer.verify import prove_outcomes
+from lakehouse_sdk.transfer.context.ends import resolve_ends
+from lakehouse_sdk.transfer.context.run import RunContext
+from lakehouse_sdk.transfer.proof.prover import Prover, compute_etag
+from lakehouse_sdk.transfer.proof.verify import prove_outcomes
 
 MIB = 1024**2
 

@@ -11,8 +11,8 @@ import pytest
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.storage import CopyResult, S3Client
 from lakehouse_sdk.transfer import PlannedObject, Status, TransferPlan, plan_transfer, run_transfer
+from lakehouse_sdk.transfer.context.staging import StagingFolder
 from lakehouse_sdk.transfer.runners.s5cmd.process import S5cmdProcess
-from lakehouse_sdk.transfer.staging import StagingFolder
 from lakehouse_sdk.uris import LocalAddress, S3Address
 
 GOOD, BAD = b"good bytes", b"evil bytes"

@@ -11,8 +11,9 @@ import pytest
 from table_archives import csv_of, kline, kline_file, zip_of
 from table_samples import check
 
-from lakehouse_sdk.tables import container, parse_archive, validate
-from lakehouse_sdk.tables.container import UnreadableError, cut_lines
+from lakehouse_sdk.tables import parse_archive, validate
+from lakehouse_sdk.tables.judge import container
+from lakehouse_sdk.tables.judge.container import UnreadableError, cut_lines
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
 CSV = csv_of(kline(i) for i in range(50))

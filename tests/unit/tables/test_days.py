@@ -10,7 +10,7 @@ from table_archives import DAY, agg_trade, check_agg_trades, check_klines, epoch
 from table_samples import check
 
 from lakehouse_sdk.tables import CheckedBatch, give_way, parse_archive, validate
-from lakehouse_sdk.tables.days import DayCount, find_rows_per_day
+from lakehouse_sdk.tables.layout.days import DayCount, find_rows_per_day
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
 

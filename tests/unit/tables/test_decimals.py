@@ -13,8 +13,8 @@ from table_archives import agg_trade, agg_trades_archive, kline, klines_archive
 from table_samples import source_file, spec_of
 
 from lakehouse_sdk.tables import parse_archive, validate
-from lakehouse_sdk.tables.decimals import exact_layout, exact_types, to_decimals, to_floats
-from lakehouse_sdk.tables.schemas import LAYOUTS
+from lakehouse_sdk.tables.layout.decimals import exact_layout, exact_types, to_decimals, to_floats
+from lakehouse_sdk.tables.layout.schemas import LAYOUTS
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, SampleType, make_sample
 
 AMOUNT = pl.Decimal(28, 10)

@@ -13,8 +13,17 @@ from table_archives import DAY, kline, kline_file
 
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.tables import get_format, parse_archive, validate
-from lakehouse_sdk.tables.formats import FORMATS, KLINES, Column, FormatSpec, FormatWarning, Kind, find_format, list_formats
-from lakehouse_sdk.tables.formats import registry as registry_module
+from lakehouse_sdk.tables.layout.formats import (
+    FORMATS,
+    KLINES,
+    Column,
+    FormatSpec,
+    FormatWarning,
+    Kind,
+    find_format,
+    list_formats,
+)
+from lakehouse_sdk.tables.layout.formats import registry as registry_module
 
 COLUMNS = (
     Column("open_time", Kind.INSTANT, ("t",)),

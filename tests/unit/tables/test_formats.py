@@ -18,9 +18,9 @@ from lakehouse_sdk.archives.coinbase import layout as coinbase_layout
 from lakehouse_sdk.archives.coinbase.content import encode_csv
 from lakehouse_sdk.archives.ftx import layout as ftx_layout
 from lakehouse_sdk.tables import CheckedBatch, get_format, parse_archive, validate
-from lakehouse_sdk.tables.formats import DATA_TABLES, FORMATS, Kind, find_format
-from lakehouse_sdk.tables.rules import RULES
-from lakehouse_sdk.tables.schemas import LAYOUTS
+from lakehouse_sdk.tables.judge.rules import RULES
+from lakehouse_sdk.tables.layout.formats import DATA_TABLES, FORMATS, Kind, find_format
+from lakehouse_sdk.tables.layout.schemas import LAYOUTS
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, Sample, SampleType, make_sample
 
 ROWS = 24

@@ -8,7 +8,7 @@ import pytest
 
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.tables import CommitReport, Gate
-from lakehouse_sdk.tables.report import DefectiveArchive
+from lakehouse_sdk.tables.iceberg.report import DefectiveArchive
 
 GOOD = CommitReport(archives=2, rows_in=100, rows_accepted=95, rows_quarantined=5, rows_flagged=19)
 

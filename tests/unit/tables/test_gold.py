@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from lakehouse_sdk.errors import UsageError
-from lakehouse_sdk.tables.gold import (
+from lakehouse_sdk.tables.views.gold import (
     add_imbalance,
     add_returns,
     add_vwap,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse_sdk.tables.care.recovery import MetadataFile, choose_newest
+from lakehouse_sdk.tables.iceberg.care.recovery import MetadataFile, choose_newest
 
 
 def _file(name: str, previous: tuple[str, ...], *, sequence: int = 1, updated: int = 0, uuid: str = "t") -> MetadataFile:

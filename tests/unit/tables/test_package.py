@@ -10,9 +10,9 @@ import pytest
 
 import lakehouse_sdk.tables
 from lakehouse_sdk.errors import ConfigurationError
+from lakehouse_sdk.extras import tables_extra
 from lakehouse_sdk.tables import CommitReport, TableCommit
-from lakehouse_sdk.tables.extra import tables_extra
-from lakehouse_sdk.tables.report import DefectiveArchive
+from lakehouse_sdk.tables.iceberg.report import DefectiveArchive
 
 
 def test_every_name_can_be_imported_and_is_listed() -> None:

@@ -22,9 +22,9 @@ from table_archives import (
 
 from lakehouse_sdk.errors import IntegrityError, UsageError
 from lakehouse_sdk.tables import ParsedArchive, SourceFile, container, get_format, parse_archive, validate
-from lakehouse_sdk.tables import parse as parse_module
-from lakehouse_sdk.tables.formats import FORMATS
-from lakehouse_sdk.tables.lines import read_lines
+from lakehouse_sdk.tables.judge import parse as parse_module
+from lakehouse_sdk.tables.judge.lines import read_lines
+from lakehouse_sdk.tables.layout.formats import FORMATS
 
 GOOD = [kline(i) for i in range(5)]
 

@@ -11,8 +11,8 @@ from table_archives import agg_trade, agg_trades_archive, kline, klines_archive
 from table_samples import check, source_file, spec_of
 
 from lakehouse_sdk.tables import parse_archive, validate
-from lakehouse_sdk.tables.books import make_entry, quality_rows
-from lakehouse_sdk.tables.formats import Kind
+from lakehouse_sdk.tables.iceberg.books import make_entry, quality_rows
+from lakehouse_sdk.tables.layout.formats import Kind
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, SampleType, make_sample
 
 _number = st.one_of(

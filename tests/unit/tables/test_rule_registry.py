@@ -15,9 +15,9 @@ import pytest
 from table_archives import agg_trade, check_agg_trades, check_klines, kline
 
 from lakehouse_sdk.tables import describe_rule
-from lakehouse_sdk.tables.formats import AGG_TRADES, KLINES
-from lakehouse_sdk.tables.rules import Given, Rule, RuleWarning, Severity
-from lakehouse_sdk.tables.rules import registry as registry_module
+from lakehouse_sdk.tables.judge.rules import Given, Rule, RuleWarning, Severity
+from lakehouse_sdk.tables.judge.rules import registry as registry_module
+from lakehouse_sdk.tables.layout.formats import AGG_TRADES, KLINES
 
 SENTENCE = "A close is below 100."
 

@@ -11,7 +11,7 @@ import pytest
 from table_archives import DAY, KLINE_HEADER, agg_trade, agg_trades_archive, check_agg_trades, check_klines, epoch_ms, kline
 
 from lakehouse_sdk.tables import CheckedBatch, describe_rule, parse_archive, validate
-from lakehouse_sdk.tables.rules import RULES, SENTENCES, Severity
+from lakehouse_sdk.tables.judge.rules import RULES, SENTENCES, Severity
 
 GOOD = [kline(i) for i in range(6)]
 NEXT_DAY = epoch_ms(DAY + timedelta(days=1))

@@ -16,11 +16,11 @@ import pytest
 
 from lakehouse_sdk.errors import CapacityError, DeleteRefusedError, IntegrityError, NotFoundError, StorageError
 from lakehouse_sdk.transfer import Action, PlannedObject, Selection, TransferPlan
-from lakehouse_sdk.transfer.listing import KeptEntries, sort_entries
 from lakehouse_sdk.transfer.model import SkipCount
-from lakehouse_sdk.transfer.plan import Entry
-from lakehouse_sdk.transfer.rows import RowStore
-from lakehouse_sdk.transfer.spill import SpillFile, sort_outside
+from lakehouse_sdk.transfer.plan.diff import Entry
+from lakehouse_sdk.transfer.plan.listing import KeptEntries, sort_entries
+from lakehouse_sdk.transfer.plan.rows import RowStore
+from lakehouse_sdk.transfer.plan.spill import SpillFile, sort_outside
 from lakehouse_sdk.uris import LocalAddress, S3Address, parse_address
 
 SOURCE, TARGET = S3Address("from", "a", "other"), LocalAddress(parse_address("/tmp/x").path)
@@ -155,7 +155,7 @@ class TestSaved:
                 TransferPlan.load(tmp_path / name)
 
     def test_a_later_format(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("lakehouse_sdk.transfer.saved.SCHEMA_VERSION", 2)
+        monkeypatch.setattr("lakehouse_sdk.transfer.plan.saved.SCHEMA_VERSION", 2)
         TransferPlan(SOURCE, TARGET, []).save(tmp_path / "p")
         monkeypatch.undo()
         with pytest.raises(IntegrityError, match="later version"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lakehouse_sdk.errors import AccessError, CapacityError, NotFoundError
-from lakehouse_sdk.transfer.listing import list_folder
-from lakehouse_sdk.transfer.staging import StagingFolder, publish_file
+from lakehouse_sdk.transfer.context.staging import StagingFolder, publish_file
+from lakehouse_sdk.transfer.plan.listing import list_folder
 
 
 def write(root: Path, name: str, text: str = "x") -> Path:

@@ -10,7 +10,7 @@ import pytest
 from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import CapacityError, DeleteRefusedError, NotFoundError
 from lakehouse_sdk.transfer import Action, CancelToken, Selection, Status, TransferPlan, plan_transfer, run_transfer
-from lakehouse_sdk.transfer.context import RunContext
+from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.runners.files import FileRunner
 
 
@@ -189,6 +189,6 @@ def test_no_room_for_the_temporary_file(source, tmp_path, nowhere, monkeypatch):
     def full(self, *, parent=None):
         raise CapacityError("full")
 
-    monkeypatch.setattr("lakehouse_sdk.transfer.staging.StagingFolder.__enter__", full)
+    monkeypatch.setattr("lakehouse_sdk.transfer.context.staging.StagingFolder.__enter__", full)
     with pytest.raises(CapacityError):
         run_transfer(plan_transfer(source, tmp_path / "t", settings=nowhere), settings=nowhere)

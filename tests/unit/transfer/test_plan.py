@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lakehouse_sdk.transfer import Action
-from lakehouse_sdk.transfer.etags import compare_etags
-from lakehouse_sdk.transfer.names import find_folder_conflicts, find_key_obstacle
-from lakehouse_sdk.transfer.plan import OutOfOrderError, merge, plan_to_folder, plan_to_s3
+from lakehouse_sdk.transfer.plan.diff import OutOfOrderError, merge, plan_to_folder, plan_to_s3
+from lakehouse_sdk.transfer.plan.names import find_folder_conflicts, find_key_obstacle
+from lakehouse_sdk.transfer.proof.etags import compare_etags
 
 MD5_A, MD5_B = "a" * 32, "b" * 32
 

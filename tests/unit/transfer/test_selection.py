@@ -8,7 +8,7 @@ import pytest
 
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.transfer import SELECT_ALL, Action, Selection
-from lakehouse_sdk.transfer.plan import PlanRules, plan_to_folder, plan_to_s3
+from lakehouse_sdk.transfer.plan.diff import PlanRules, plan_to_folder, plan_to_s3
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -25,8 +25,8 @@ from lakehouse_sdk.transfer import (
     plan_transfer,
     run_transfer,
 )
-from lakehouse_sdk.transfer.ends import resolve_ends
-from lakehouse_sdk.transfer.memory import PeakMemory
+from lakehouse_sdk.transfer.context.ends import resolve_ends
+from lakehouse_sdk.transfer.run.memory import PeakMemory
 from lakehouse_sdk.transfer.strategies import choose_strategy, plan_fallbacks
 from lakehouse_sdk.uris import LocalAddress, S3Address
 

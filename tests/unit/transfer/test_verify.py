@@ -9,7 +9,7 @@ import pytest
 from lakehouse_sdk.errors import AccessError
 from lakehouse_sdk.storage import ObjectInfo
 from lakehouse_sdk.transfer import Outcome, Status
-from lakehouse_sdk.transfer.verify import verify_s3
+from lakehouse_sdk.transfer.proof.verify import verify_s3
 
 MD5_A, MD5_B = "a" * 32, "b" * 32
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

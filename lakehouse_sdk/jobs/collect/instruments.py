@@ -1,0 +1,114 @@
+"""The universe of a source: every symbol that it ever published, those that are gone included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Dataset, get_connector
+from lakehouse_sdk.archives.instruments import Instrument, read_symbol
+from lakehouse_sdk.config import Settings
+from lakehouse_sdk.display import format_count, html_card, html_table
+from lakehouse_sdk.errors import UsageError
+from lakehouse_sdk.events import Observer, ignore_events
+from lakehouse_sdk.jobs.collect.discover import Discovery
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SILENCE = {"daily": timedelta(days=7), "monthly": timedelta(days=62)}
+"""How long after a symbol's last period others of its market go on before it counts as delisted."""
+_LONG = ("1d", "12h", "8h", "6h", "4h", "2h", "1h")
+"""Intervals to ask, first that exists: the longest that is published daily, whose archives are the smallest."""
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """Symbols of a source, by market and symbol.
+
+    Attributes:
+        source: Name of the connector.
+        instruments: The symbols.
+    """
+
+    source: str
+    instruments: tuple[Instrument, ...]
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self.instruments)
+
+    def __len__(self) -> int:
+        return len(self.instruments)
+
+    def active_at(self, moment: datetime) -> tuple[Instrument, ...]:
+        """The symbols that the source published for this aware time: a universe without survivorship bias.
+
+        Raises:
+            UsageError: The time has no time zone.
+        """
+        if moment.tzinfo is None:
+            raise UsageError(f"{moment} has no time zone.", hint="Archives are cut by UTC: pass tzinfo=UTC.")
+        return tuple(item for item in self.instruments if item.first <= moment < item.last)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One line for each symbol, columns as the fields of `Instrument`."""
+        from lakehouse_sdk.jobs.collect.frames import instruments_to_pandas  # noqa: PLC0415 (pandas loads when it is asked for)
+
+        return instruments_to_pandas(self.instruments)
+
+    def __repr__(self) -> str:
+        gone = sum(item.delisted for item in self.instruments)
+        return f"<Instruments {self.source}: {format_count(len(self))} symbols, {format_count(gone)} delisted>"
+
+    def _repr_html_(self) -> str:
+        gone = sum(item.delisted for item in self.instruments)
+        rows = [
+            (i.market, i.symbol, i.canonical, i.kind, f"{i.first:%Y-%m-%d}", f"{i.last:%Y-%m-%d}", "yes" if i.delisted else "")
+            for i in self.instruments
+        ]
+        body = html_table(rows, ["market", "symbol", "canonical", "kind", "first", "end", "delisted"])
+        facts = {"symbols": format_count(len(self)), "delisted": format_count(gone)}
+        return html_card(f"Instruments of {self.source}", facts, body)
+
+
+def list_instruments(
+    markets: Sequence[str],
+    data_type: str,
+    symbols: tuple[str, ...] | None = None,
+    *,
+    settings: Settings,
+    source: str = "binance",
+    observer: Observer = ignore_events,
+) -> Instruments:
+    """List a source's archives of one type and read from them which symbols there were, and when.
+
+    Raises:
+        UsageError: No such connector, market or data type.
+        ConnectError, AccessError, StorageError: The source cannot be listed.
+    """
+    capabilities = get_connector(source, settings).capabilities()
+    datasets = capabilities.select(ArchiveQuery(tuple(markets), (data_type,)))
+    spans: dict[tuple[str, str], tuple[datetime, datetime, timedelta]] = {}
+    for dataset in datasets:
+        query = ArchiveQuery((dataset.market,), (data_type,), symbols=symbols, intervals=_longest(dataset))
+        for found in Discovery(source, query, settings=settings, observer=observer):
+            if isinstance(found, ArchiveObject):
+                place = (found.market, found.symbol)
+                first, last, silence = spans.get(place, (found.period_start, found.period_end, _SILENCE[found.frequency]))
+                silence = min(silence, _SILENCE[found.frequency])
+                spans[place] = min(first, found.period_start), max(last, found.period_end), silence
+    newest = {market: max(last for (of, _), (_, last, _) in spans.items() if of == market) for market, _ in spans}
+    listed = []
+    for (market, symbol), (first, last, silence) in sorted(spans.items()):
+        said = asdict(read_symbol(source, market, symbol))
+        delisted = not capabilities.frozen and last + silence < newest[market]
+        listed.append(Instrument(source, market, symbol, **said, first=first, last=last, delisted=delisted))
+    return Instruments(source, tuple(listed))
+
+
+def _longest(dataset: Dataset) -> tuple[str, ...] | None:
+    if not dataset.intervals:
+        return None
+    return (next((interval for interval in _LONG if interval in dataset.intervals), dataset.intervals[-1]),)

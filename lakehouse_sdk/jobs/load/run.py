@@ -1,0 +1,249 @@
+"""One call for the researcher: what is in the tables is read, what is missing is named or fetched.
+
+Guarantee: where the ledger knows the archives of the asked time to be in the tables, no request goes to the source. Of a fetch
+only what is missing is collected, and rows are there once, however many callers fetch the same at the same time.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, get_args
+
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Dataset, Series, get_connector
+from lakehouse_sdk.archives.cadence import check_cadence
+from lakehouse_sdk.archives.instruments import read_symbol, spell_symbol
+from lakehouse_sdk.archives.ledger import Ledger, LedgerEntry, Listing
+from lakehouse_sdk.archives.readiness import Gap, ReadyState, find_gaps
+from lakehouse_sdk.archives.sql_ledger import open_ledger
+from lakehouse_sdk.config import Settings
+from lakehouse_sdk.errors import NotFoundError, UsageError
+from lakehouse_sdk.events import Notice, Observer, ignore_events
+from lakehouse_sdk.instants import to_instant
+from lakehouse_sdk.jobs.build.run import build_tables
+from lakehouse_sdk.jobs.collect.discover import Discovery
+from lakehouse_sdk.jobs.collect.plan import CollectOptions
+from lakehouse_sdk.jobs.collect.run import collect
+
+if TYPE_CHECKING:
+    from lakehouse_sdk.jobs.load.series import LoadedScan
+
+Missing = Literal["error", "report", "fetch"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked for, with everything checked.
+
+    Attributes:
+        source: Name of the connector.
+        dataset: The type of the market, with the one interval.
+        symbols: Native symbols, each once.
+        start: First instant.
+        end: First instant that is left out.
+    """
+
+    source: str
+    dataset: Dataset
+    symbols: tuple[str, ...]
+    start: datetime
+    end: datetime
+
+    @property
+    def interval(self) -> str | None:
+        """The bar length, of types that have one."""
+        return self.dataset.intervals[0] if self.dataset.intervals else None
+
+    @property
+    def query(self) -> ArchiveQuery:
+        """The archives that hold it."""
+        intervals = None if self.interval is None else (self.interval,)
+        names = ((self.dataset.market,), (self.dataset.data_type,), self.symbols, intervals)
+        return ArchiveQuery(*names, start=self.start, end=self.end)
+
+    def series(self, symbol: str) -> Series:
+        """The series of one symbol."""
+        return self.source, self.dataset.market, self.dataset.data_type, symbol, self.interval or ""
+
+
+def load_series(
+    data_type: str,
+    *,
+    settings: Settings,
+    market: str,
+    symbols: str | Iterable[str],
+    start: datetime | str,
+    end: datetime | str,
+    source: str = "binance",
+    interval: str | None = None,
+    missing: Missing = "error",
+    columns: Sequence[str] | None = None,
+    cadence: Cadence = "auto",
+    observer: Observer = ignore_events,
+) -> LoadedScan:
+    """A scan of the rows of some series, after what is missing was named or fetched; see `Lakehouse.load`.
+
+    Raises:
+        UsageError: No such source, market, data type, interval or option; a time is naive.
+        NotFoundError: Archives are missing (`missing="error"`), the source has no such symbol, or nothing is in the tables.
+        ConfigurationError, ConnectError, AccessError, StorageError, TransferError, TableError: As `collect`, `build_tables`.
+    """
+    from lakehouse_sdk.jobs.load.series import LoadedScan, name_gaps  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables import get_format, open_catalog  # noqa: PLC0415
+
+    if missing not in get_args(Missing):
+        raise UsageError(f"missing={missing!r} is not known.", hint=f"Choose one of {', '.join(get_args(Missing))}.")
+    check_cadence(cadence)
+    spec = get_format(source, market, data_type)
+    request = _check(data_type, settings, market, symbols, start, end, source, interval)
+    fetched = 0
+    with open_ledger(settings) as ledger:
+        if missing == "fetch":  # rows may lie a little outside of their archive's period
+            asked = replace(request, start=request.start - spec.late, end=request.end + spec.early)
+            gaps = _chart(ledger, asked)
+            if open_gaps := [gap for gap in gaps if not gap.final]:
+                fetched = _fetch(ledger, asked, open_gaps, settings, cadence, observer)
+                _check_known(ledger, asked, settings)
+        gaps = _chart(ledger, request)
+    lacking = [gap for gap in gaps if gap.state is ReadyState.MISSING]
+    what = f"{source} {market} {data_type}" + (f" {interval}" if interval else "")
+    if lacking and missing == "error":
+        raise NotFoundError(
+            f"{what} is not all in the tables: {name_gaps(lacking)}.",
+            hint='missing="fetch" collects and builds it, missing="report" reads what is there.',
+        )
+    if lacking:
+        observer(Notice("load", f"{what} is not all in the tables: {name_gaps(lacking)}."))
+    if others := [gap for gap in gaps if gap.state is not ReadyState.MISSING]:
+        observer(Notice("load", f"{what} is not published for all of the time: {name_gaps(others)}."))
+    with open_catalog(settings) as catalog:
+        if spec.table not in catalog.list_tables():
+            hint = 'missing="fetch" collects and builds it.' if missing != "fetch" else "Ask for another time."
+            raise NotFoundError(f"Nothing of {what} is in the tables: {name_gaps(gaps)}.", hint=hint)
+        scan = catalog.table(spec.table).scan_series(
+            source=source,
+            market=market,
+            symbols=request.symbols,
+            interval=interval,
+            start=request.start,
+            end=request.end,
+            columns=columns,
+        )
+    return LoadedScan.of(scan, gaps, fetched)
+
+
+def _check(
+    data_type: str,
+    settings: Settings,
+    market: str,
+    symbols: str | Iterable[str],
+    start: datetime | str,
+    end: datetime | str,
+    source: str,
+    interval: str | None,
+) -> _Request:
+    first, last = to_instant("start", start), to_instant("end", end)
+    if first is None or last is None or first >= last:
+        raise UsageError(f"start={start} is not before end={end}.", hint="The span is half-open, and needs both ends.")
+    wanted = (symbols,) if isinstance(symbols, str) else tuple(dict.fromkeys(symbols))
+    if not wanted or any(sign in symbol for symbol in wanted for sign in "*?["):
+        raise UsageError("Name the symbols, at least one and without patterns.", hint="lake.instruments() lists them.")
+    capabilities = get_connector(source, settings).capabilities()
+    query = ArchiveQuery((market,), (data_type,), intervals=None if interval is None else (interval,), start=first, end=last)
+    (dataset,) = capabilities.select(query)
+    if dataset.intervals and interval is None:
+        raise UsageError(f"{data_type} have an interval.", hint=f"Choose one of {', '.join(dataset.intervals)}.")
+    if interval is not None and not dataset.intervals:
+        raise UsageError(f"{data_type} have no interval.", hint="Leave it out.")
+    with open_ledger(settings) as ledger:
+        natives = _to_native(ledger, source, query, wanted)
+    return _Request(source, dataset, tuple(dict.fromkeys(natives)), first, last)
+
+
+def _to_native(ledger: Ledger, source: str, query: ArchiveQuery, symbols: Sequence[str]) -> list[str]:
+    """The symbols as the source spells them: by what the ledger has seen, else by the rule of the source."""
+    if not any("/" in symbol for symbol in symbols):
+        return list(symbols)
+    (market,) = query.markets
+    known = sorted({series[3] for series, _ in ledger.newest(source, replace(query, start=None, end=None))})
+    by_canonical: dict[str, list[str]] = {}
+    for symbol in known:
+        by_canonical.setdefault(read_symbol(source, market, symbol).canonical, []).append(symbol)
+    found: list[str] = []
+    for symbol in symbols:
+        spelled = by_canonical.get(symbol) or ([symbol] if symbol in known or "/" not in symbol else None)
+        if spelled is None:
+            native = spell_symbol(source, market, symbol)
+            if native is None:
+                raise UsageError(
+                    f"{symbol!r} is no symbol of {source} {market}.",
+                    hint="Canonical names: BTC/USDT on spot, BTC/USDT:USDT of a linear future, BTC/USD:BTC of an inverse one.",
+                )
+            spelled = [native]
+        found += spelled
+    return found
+
+
+def _chart(ledger: Ledger, request: _Request) -> list[Gap]:
+    """What of the request is not in the tables, by symbol."""
+    query, now = request.query, datetime.now(UTC)
+    by_symbol: dict[str, list[LedgerEntry]] = {symbol: [] for symbol in request.symbols}
+    for entry in ledger.entries(request.source, query):
+        by_symbol[entry.symbol].append(entry)
+    listings = ledger.listings(request.source, query)
+    gaps: list[Gap] = []
+    for symbol, entries in by_symbol.items():
+        asked = listings.get(request.series(symbol), ())
+        gaps += find_gaps(symbol, entries, asked, request.start, request.end, request.dataset, now)
+    return gaps
+
+
+def _fetch(
+    ledger: Ledger, request: _Request, gaps: Sequence[Gap], settings: Settings, cadence: Cadence, observer: Observer
+) -> int:
+    """Collect and build what the gaps lack; returns how many archives were built.
+
+    Whole months are listed, so that the cadence can weigh a month against its days; only what fills a gap is brought.
+    """
+    holes: dict[str, list[Gap]] = {}
+    for gap in gaps:
+        holes.setdefault(gap.symbol, []).append(gap)
+    first = min(gap.start for gap in gaps).replace(day=1)
+    last = (max(gap.end for gap in gaps) - timedelta(microseconds=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    query = replace(request.query, symbols=tuple(holes), start=first, end=(last + timedelta(days=31)).replace(day=1))
+
+    def fills(archive: ArchiveObject) -> bool:
+        return any(archive.period_start < gap.end and archive.period_end > gap.start for gap in holes[archive.symbol])
+
+    discovery = Discovery(request.source, query, settings=settings, observer=observer)
+    options = CollectOptions(cadence=cadence, only=fills)
+    collected = collect(discovery, settings=settings, options=options, observer=observer)
+    if cadence in {"auto", "reconcile"} and discovery.listed_at is not None:  # what was passed over is in no gap
+        for gap in gaps:
+            listing = Listing(gap.start, min(gap.end, discovery.listed_at), discovery.listed_at)
+            ledger.note_listing([request.series(gap.symbol)], listing)
+    collected.raise_for_failures()
+    if not collected.in_bronze:
+        return 0
+    return len(build_tables(collected, settings=settings, observer=observer).files)
+
+
+def _check_known(ledger: Ledger, request: _Request, settings: Settings) -> None:
+    """A symbol of which the source has no archive of any time is nearly always misspelt.
+
+    Raises:
+        NotFoundError: Names it, and what is like it.
+    """
+    everything = replace(request.query, symbols=None, start=None, end=None)
+    known = {series[3] for series, _ in ledger.newest(request.source, everything)}
+    for symbol in request.symbols:
+        if symbol in known or any(Discovery(request.source, replace(everything, symbols=(symbol,)), settings=settings)):
+            continue
+        close = difflib.get_close_matches(symbol.upper(), sorted(known), 3, 0.5)
+        guess = f"Did you mean {' or '.join(close)}? " if close else ""
+        raise NotFoundError(
+            f"{request.source} never published {request.dataset.market} {request.dataset.data_type} of {symbol!r}.",
+            hint=f"{guess}lake.instruments({request.source!r}, markets=[{request.dataset.market!r}]) lists every symbol.",
+        )

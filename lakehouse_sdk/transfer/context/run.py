@@ -1,0 +1,105 @@
+"""What every part of one run shares: settings, the cancel token, connections, and the counts for its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from lakehouse_sdk.config import S3Profile, TransferSettings
+from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.transfer.context.cancel import CancelToken
+from lakehouse_sdk.transfer.context.partial import PartialProgress
+from lakehouse_sdk.transfer.context.throttle import Throttle
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one run; fields as in `TransferReport`."""
+
+    bytes_through_client: int = 0
+    s5cmd_processes: int = 0
+    s5cmd_commands: int = 0
+    s3_requests_of_s5cmd: int = 0
+    peak_staging_bytes: int = 0
+    retries: int = 0
+
+
+class RunContext:
+    """Handed to strategies and runners; a context manager that closes its connections.
+
+    Attributes:
+        settings: How bytes are moved.
+        cancel: Set by the caller when the run is to stop.
+        halt: Set by the run itself when its threads are to stop, for whatever reason; ends all waiting.
+        throttle: What bytes that pass this machine wait for.
+        partial: How far objects are that have not ended.
+        tally: Counts for the report.
+    """
+
+    def __init__(
+        self, settings: TransferSettings, cancel: CancelToken | None = None, partial: PartialProgress | None = None
+    ) -> None:
+        self.settings = settings
+        self.cancel = cancel or CancelToken()
+        self.halt = CancelToken()
+        self.throttle = Throttle(settings.max_bytes_per_s, self.halt)
+        self.partial = partial or PartialProgress()
+        self.tally = Tally()
+        self._clients: dict[S3Profile, S3Client] = {}
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def client(self, profile: S3Profile) -> S3Client:
+        """Requests to the server of `profile`; the same client for the same profile."""
+        with self._lock:
+            if profile not in self._clients:
+                self._clients[profile] = S3Client(profile, max_connections=self.settings.max_concurrent)
+            return self._clients[profile]
+
+    def is_stopped(self) -> bool:
+        """True where nothing more is to begin."""
+        return self.halt.cancelled or self.cancel.cancelled
+
+    def interrupt(self) -> None:
+        """Make all requests of this run that are under way fail at once; from now on nothing waits any more."""
+        self.halt.cancel()
+        for client in list(self._clients.values()):
+            client.interrupt()
+
+    def count_retry(self) -> None:
+        """Note that something is tried once more; from any thread."""
+        with self._lock:
+            self.tally.retries += 1
+
+    def count_bytes(self, size_bytes: int) -> None:
+        """Note bytes that crossed this machine's network; from any thread."""
+        with self._lock:
+            self.tally.bytes_through_client += size_bytes
+
+    @property
+    def s3_requests(self) -> int:
+        """Requests that this process sent in this run, repeated ones included."""
+        return sum(client.requests_sent for client in self._clients.values())
+
+    @property
+    def request_repeats(self) -> int:
+        """Those of them that were repeated."""
+        return sum(client.requests_repeated for client in self._clients.values())
+
+    @property
+    def request_repeats_of_thread(self) -> int:
+        """As `request_repeats`, of the calling thread."""
+        return sum([client.repeats_of_thread for client in self._clients.values()])
+
+    @property
+    def part_bytes(self) -> int:
+        """Size from which s5cmd moves an object in parts."""
+        return self.settings.part_size_mib * 1024**2

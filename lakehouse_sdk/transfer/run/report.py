@@ -1,0 +1,161 @@
+"""What a run did, in numbers that add up to its plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lakehouse_sdk.errors import TransferError
+from lakehouse_sdk.transfer.model import Outcome, Status
+from lakehouse_sdk.transfer.strategies.fallback import Fallback
+from lakehouse_sdk.uris import Address, S3Address
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN_FAILURES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """What became of every row of a plan.
+
+    Attributes:
+        source: Prefix or folder that was read.
+        target: Prefix or folder that was written.
+        strategy: What carried objects: `direct`, `streaming` or `staged`; several, joined by ` + `, after a fallback.
+        strategy_reason: Why this one, and why others took over, for people.
+        fallbacks: What went from one strategy to another in mid-run, and why.
+        outcomes: One for each row of the plan, in the order in which they ended.
+        skips_counted: Skipped objects that the plan only counted; together with `outcomes` they are all of it.
+        seconds: Wall time of the run, planning not included.
+        bytes_copied: Size of the objects that are `done`.
+        bytes_through_client: Bytes that crossed this machine's network: 0 for a server-side copy, once the size for an
+            upload or download, twice (in, then out) between two servers. Failed objects count as far as they are known to
+            have moved.
+        s5cmd_processes: s5cmd processes started.
+        s5cmd_commands: Lines handed to them.
+        s3_requests: Requests this process sent itself, retries included.
+        s3_requests_of_s5cmd: Requests that s5cmd needs for its lines without retries; from the plan, because it does not tell.
+        retries: Requests, parts and objects that were tried again, s5cmd's own not included: it does not tell.
+        peak_staging_bytes: Most bytes that rested in the staging folder at once; 0 unless `staged`.
+        peak_memory_bytes: Most resident memory of this process while it ran, sampled ten times a second: all that the process
+            holds counts, the interpreter and what the caller loaded too, s5cmd processes do not.
+        cancelled: True where the run was stopped before its end.
+        manifest: Where the outcomes were kept as Parquet; None where that was not asked for.
+    """
+
+    source: Address
+    target: Address
+    strategy: str
+    strategy_reason: str
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+    bytes_copied: int = 0
+    bytes_through_client: int = 0
+    s5cmd_processes: int = 0
+    s5cmd_commands: int = 0
+    s3_requests: int = 0
+    s3_requests_of_s5cmd: int = 0
+    retries: int = 0
+    peak_staging_bytes: int = 0
+    peak_memory_bytes: int = 0
+    cancelled: bool = False
+    fallbacks: tuple[Fallback, ...] = ()
+    skips_counted: int = 0
+    manifest: S3Address | None = None
+
+    def count(self, status: Status) -> int:
+        """Objects that ended with this status."""
+        counted = self.skips_counted if status is Status.SKIPPED else 0
+        return counted + sum(outcome.status is status for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """Objects that are not at the target though the plan wanted them there: failed, in conflict or cancelled."""
+        return tuple(outcome for outcome in self.outcomes if outcome.status in _FAILURES)
+
+    @property
+    def ok(self) -> bool:
+        """True where nothing failed, conflicted or was cancelled."""
+        return not self.cancelled and not any(outcome.status in _FAILURES for outcome in self.outcomes)
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Throughput: bytes of the objects that are `done` by wall time, verification included."""
+        return self.bytes_copied / self.seconds if self.seconds else 0.0
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        counts = Counter(outcome.status for outcome in self.outcomes)
+        counts[Status.SKIPPED] += self.skips_counted
+        parts = [f"{counts[status]:,} {status.value}" for status in _SHOWN if counts[status]] or ["nothing to do"]
+        return f"{self.strategy}: {', '.join(parts)}; {self.bytes_copied:,} bytes in {self.seconds:.1f} s."
+
+    def raise_for_failures(self) -> None:
+        """Turn a report with failures into an error.
+
+        Raises:
+            TransferError: Something failed, conflicted or was cancelled; names the first few objects.
+        """
+        if self.ok:
+            return
+        failures = self.failures
+        shown = "; ".join(
+            f"{item.row.relative_key!r}: {item.reason or item.status.value}" for item in failures[:_SHOWN_FAILURES]
+        )
+        more = f" and {len(failures) - _SHOWN_FAILURES:,} more" if len(failures) > _SHOWN_FAILURES else ""
+        objects = len(self.outcomes) + self.skips_counted
+        stopped = "The transfer was cancelled. " if self.cancelled else ""
+        raise TransferError(
+            f"{stopped}{len(failures):,} of {objects:,} objects are not at {self.target}: {shown}{more}.",
+            hint="Run the same transfer again: what is done is skipped.",
+        )
+
+    def __repr__(self) -> str:
+        return f"<TransferReport {self.source} -> {self.target}: {self.summary}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the outcomes of single objects as plain values for JSON; failures are included one by one."""
+        return {
+            "source": str(self.source),
+            "target": str(self.target),
+            "strategy": self.strategy,
+            "strategy_reason": self.strategy_reason,
+            "seconds": round(self.seconds, 3),
+            "objects": {status.value: self.count(status) for status in _SHOWN},
+            "bytes_copied": self.bytes_copied,
+            "bytes_per_s": round(self.bytes_per_s),
+            "bytes_through_client": self.bytes_through_client,
+            "s5cmd_processes": self.s5cmd_processes,
+            "s5cmd_commands": self.s5cmd_commands,
+            "s3_requests": self.s3_requests,
+            "s3_requests_of_s5cmd": self.s3_requests_of_s5cmd,
+            "retries": self.retries,
+            "fallbacks": [asdict(fallback) for fallback in self.fallbacks],
+            "peak_staging_bytes": self.peak_staging_bytes,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "cancelled": self.cancelled,
+            "ok": self.ok,
+            "manifest": None if self.manifest is None else str(self.manifest),
+            "failures": [
+                {"key": item.row.relative_key, "status": item.status.value, "reason": item.reason} for item in self.failures
+            ],
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One line for each outcome: key, status, reason, runner, size_bytes, sha256, attempts; in the order they ended."""
+        from lakehouse_sdk.transfer.run.show import outcomes_to_pandas  # noqa: PLC0415 (pandas loads when it is asked for)
+
+        return outcomes_to_pandas(self.outcomes)
+
+    def _repr_html_(self) -> str:
+        from lakehouse_sdk.transfer.run.show import report_to_html  # noqa: PLC0415 (templates load when they are shown)
+
+        return report_to_html(self)
+
+
+_SHOWN = (Status.DONE, Status.DELETED, Status.SKIPPED, Status.CONFLICT, Status.FAILED, Status.CANCELLED)
+_FAILURES = frozenset({Status.CONFLICT, Status.FAILED, Status.CANCELLED})
