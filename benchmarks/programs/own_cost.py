@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.events import Event
 from lakehouse_sdk.transfer import Outcome, PlannedObject, Status, TransferPlan, run_transfer
-from lakehouse_sdk.transfer.plan.diff import Entry, plan_to_s3
+from lakehouse_sdk.transfer.model.objects import Entry
+from lakehouse_sdk.transfer.plan.diff import plan_to_s3
 from lakehouse_sdk.transfer.run import engine
 from lakehouse_sdk.transfer.strategies import direct
 from lakehouse_sdk.uris import parse_address

@@ -142,7 +142,7 @@ def describe(name: NameArgument, as_json: JsonOption = False) -> None:
       2. For a program, one object:
          lakehouse tables describe silver.klines --json
     """
-    from lakehouse_sdk.tables.views.describe import SERIES_COLUMNS  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables.read.description import SERIES_COLUMNS  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     said = connect().table(name).describe()
     if as_json:

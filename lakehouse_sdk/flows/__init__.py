@@ -7,7 +7,8 @@ Importing this package imports Prefect (about a second), and Prefect reads `PREF
 """
 
 from lakehouse_sdk.flows.artifacts import link_report
-from lakehouse_sdk.flows.collect_and_build import RunReport, collect_and_build
+from lakehouse_sdk.flows.collect_and_build import collect_and_build
 from lakehouse_sdk.flows.pending import send_pending
+from lakehouse_sdk.flows.report import RunReport
 
 __all__ = ["RunReport", "collect_and_build", "link_report", "send_pending"]

@@ -17,7 +17,7 @@ from lakehouse_sdk.events import Event, Notice, ObjectFailed, StageFinished, Sta
 from lakehouse_sdk.transfer import Status, TransferReport
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.flows.collect_and_build import RunReport
+    from lakehouse_sdk.flows.report import RunReport
 
 _SECONDS_BETWEEN_UPDATES = 2.0
 """Each update is one request to the Prefect server."""

@@ -140,9 +140,9 @@ class Lakehouse(ArchiveCalls, CareCalls, GoldCalls, IngestCalls, QualityCalls, R
             NotFoundError: There is no such file.
             IntegrityError: Not a saved plan, or written by a later version of the SDK.
         """
-        from lakehouse_sdk.transfer import TransferPlan  # noqa: PLC0415
+        from lakehouse_sdk.transfer import PlanDriver, TransferPlan  # noqa: PLC0415
 
-        return TransferPlan.load(path, settings=self.settings, observer=self._observer)
+        return TransferPlan.load(path, driver=PlanDriver(self.settings, self._observer))
 
     @overload
     def sync(

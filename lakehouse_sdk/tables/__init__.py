@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.layout.formats import find_format as find_format
     from lakehouse_sdk.tables.layout.formats import get_format as get_format
     from lakehouse_sdk.tables.layout.source import SourceFile as SourceFile
+    from lakehouse_sdk.tables.read.description import TableDescription as TableDescription
     from lakehouse_sdk.tables.read.query import QueryResult as QueryResult
     from lakehouse_sdk.tables.read.scan import ScanPlan as ScanPlan
     from lakehouse_sdk.tables.read.scan import TableScan as TableScan
     from lakehouse_sdk.tables.read.series import SeriesInfo as SeriesInfo
     from lakehouse_sdk.tables.read.table import Table as Table
-    from lakehouse_sdk.tables.views.describe import TableDescription as TableDescription
     from lakehouse_sdk.tables.views.gate import Gate as Gate
     from lakehouse_sdk.tables.views.gate import GateResult as GateResult
     from lakehouse_sdk.tables.views.gold import BarQuery as BarQuery
@@ -76,7 +76,7 @@ _HOMES = {
     "Table": "read.table",
     "TableCatalog": "catalog",
     "TableCommit": "iceberg.report",
-    "TableDescription": "views.describe",
+    "TableDescription": "read.description",
     "TableScan": "read.scan",
     "TableSchema": "judge.declared",
     "check_archives": "judge.many",

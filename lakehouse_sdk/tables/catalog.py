@@ -39,6 +39,7 @@ from lakehouse_sdk.tables.layout.decimals import EXACT, exact_layout, is_exact
 from lakehouse_sdk.tables.layout.formats import DATA_TABLES
 from lakehouse_sdk.tables.layout.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, TableLayout
 from lakehouse_sdk.tables.read.table import Table
+from lakehouse_sdk.tables.views.describe import describe_table
 from lakehouse_sdk.tables.views.gold.store import check_kind, layout_of, write_view
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
-        return Table(name, self.load(name))
+        return Table(name, self.load(name), describe_table)
 
     def load(self, name: str) -> IcebergTable:
         """Pyiceberg's table as it is now, for work below the SDK's own `Table`; raises as `table`."""

@@ -4,20 +4,20 @@ Belongs here: plans over two ends, strategies, runners, what a run did. Must not
 single-object calls (`storage`, `filesystem`). Read `TransferPlan` first, then `run_transfer`.
 """
 
-from lakehouse_sdk.transfer.context.cancel import CancelToken
-from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, PlanTotals, Status
+from lakehouse_sdk.transfer.model.cancel import CancelToken
+from lakehouse_sdk.transfer.model.objects import Action, Outcome, PlannedObject, PlanTotals, Status, StrategyName
+from lakehouse_sdk.transfer.model.report import TransferReport
+from lakehouse_sdk.transfer.model.running import RunProgress, TransferRun
 from lakehouse_sdk.transfer.plan.diff import CompareMode
-from lakehouse_sdk.transfer.plan.handle import TransferPlan
-from lakehouse_sdk.transfer.plan.make import plan_transfer
 from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
+from lakehouse_sdk.transfer.plan.transfer_plan import TransferPlan
 from lakehouse_sdk.transfer.proof.etags import compare_etags
 from lakehouse_sdk.transfer.proof.prover import VerifyMode
 from lakehouse_sdk.transfer.run.audit import Finding, FindingKind, VerifyReport, verify_transfer
+from lakehouse_sdk.transfer.run.driver import PlanDriver, start_transfer
 from lakehouse_sdk.transfer.run.engine import run_transfer
-from lakehouse_sdk.transfer.run.handle import RunProgress, TransferRun, start_transfer
 from lakehouse_sdk.transfer.run.manifest import write_manifest
-from lakehouse_sdk.transfer.run.report import TransferReport
-from lakehouse_sdk.transfer.strategies import StrategyName
+from lakehouse_sdk.transfer.run.planning import plan_transfer
 
 __all__ = [
     "SELECT_ALL",
@@ -27,6 +27,7 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Outcome",
+    "PlanDriver",
     "PlanTotals",
     "PlannedObject",
     "RunProgress",

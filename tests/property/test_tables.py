@@ -10,8 +10,8 @@ from mutations import EDITS, mutate_lines
 from table_archives import DAY, KLINE_HEADER, agg_trade, agg_trades_archive, csv_of, epoch_ms, kline, kline_file, klines_archive
 from table_samples import check, spec_of
 
-from lakehouse_sdk.tables.judge import parse as parse_module
 from lakehouse_sdk.tables import parse_archive, validate
+from lakehouse_sdk.tables.judge import parse as parse_module
 from lakehouse_sdk.tables.judge.lines import read_lines
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, SampleType, make_sample
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse_sdk.transfer import Action, Selection
-from lakehouse_sdk.transfer.model import SkipCount
-from lakehouse_sdk.transfer.plan.diff import Entry, PlanRules, is_marker, plan_to_folder, plan_to_s3
+from lakehouse_sdk.transfer.model.objects import Entry, SkipCount
+from lakehouse_sdk.transfer.plan.diff import PlanRules, is_marker, plan_to_folder, plan_to_s3
 from lakehouse_sdk.transfer.plan.listing import sort_names
 from lakehouse_sdk.transfer.plan.names import find_folder_conflicts
 from lakehouse_sdk.transfer.plan.spill import sort_outside

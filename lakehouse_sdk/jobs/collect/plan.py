@@ -31,7 +31,7 @@ from lakehouse_sdk.jobs.collect.bronze import bronze_key, find_in_bronze, holds
 from lakehouse_sdk.jobs.collect.discover import Discovery
 from lakehouse_sdk.jobs.collect.report import CollectionPlan, PlannedArchive, Task
 from lakehouse_sdk.storage import ObjectInfo, S3Client
-from lakehouse_sdk.transfer import PlannedObject, TransferPlan
+from lakehouse_sdk.transfer import PlanDriver, PlannedObject, TransferPlan
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address
 
 _CHUNK = 2000
@@ -130,7 +130,7 @@ class _Planner:
         self._observer(StageStarted("plan", self._source))
         target = S3Address(self._settings.lake.bucket, bronze_key(self._settings, self._source, ""))
         origin = self._find_origin(first)
-        transfer = TransferPlan(origin or target, target, self._rows(first, archives), settings=self._settings)
+        transfer = TransferPlan(origin or target, target, self._rows(first, archives), driver=PlanDriver(self._settings))
         self._note_listing(discovery)
         plan = CollectionPlan(
             self._source,

@@ -20,7 +20,7 @@ from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.events import Observer, ignore_events
 from lakehouse_sdk.jobs.objects.contents import is_prefix, nothing_at
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.transfer import Action, PlannedObject, TransferPlan, plan_transfer
+from lakehouse_sdk.transfer import Action, PlanDriver, PlannedObject, TransferPlan, plan_transfer
 from lakehouse_sdk.transfer.plan.names import find_folder_conflicts, find_key_obstacle
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address, parse_address
 
@@ -163,7 +163,7 @@ def _plan_objects(
         obstacles = _find_obstacles(folder, [called for _, called in pairs])
         rows = [_to_row(item, folder, called, obstacles.get(called, "")) for item, called in pairs]
         source = _parent([item for item, _ in pairs])
-        plans.append(TransferPlan(source, folder, rows, settings=settings, observer=observer))
+        plans.append(TransferPlan(source, folder, rows, driver=PlanDriver(settings, observer)))
     return plans
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse_sdk.tables.judge.parse import LINE
-from lakehouse_sdk.tables.judge.rules import INTERVALS
+from lakehouse_sdk.tables.layout.bar_lengths import INTERVALS
 from lakehouse_sdk.tables.layout.decimals import PREFIX, exact_types
 from lakehouse_sdk.tables.layout.formats import AGG_TRADES, KLINES, TRADES, FormatSpec
 from lakehouse_sdk.tables.layout.schemas import INSTRUMENT

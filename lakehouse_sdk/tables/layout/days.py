@@ -12,7 +12,7 @@ from typing import cast
 
 import polars as pl
 
-from lakehouse_sdk.tables.judge.rules import INTERVALS
+from lakehouse_sdk.tables.layout.bar_lengths import INTERVALS
 from lakehouse_sdk.tables.layout.formats import (
     AGG_TRADES,
     DATA_TABLES,

@@ -20,6 +20,7 @@ import pyarrow as pa
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.errors import LakehouseError, StorageError, UsageError
 from lakehouse_sdk.tables.iceberg.refusals import storage_errors
+from lakehouse_sdk.tables.read.cells import exact_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,11 +110,6 @@ class QueryResult:
         """The query, for one run; a connection serves one at a time."""
         with self._lock, explained(), storage_errors(self._properties):
             yield self._connection.sql(self.sql)
-
-
-def exact_cell(value: object) -> object:
-    """A value of a row as it is shown: fractions are not rounded."""
-    return repr(value) if isinstance(value, float) else value
 
 
 def run_query(

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
+from lakehouse_sdk.display import format_share
 from lakehouse_sdk.tables.layout.filters import one_of
 from lakehouse_sdk.tables.layout.formats import DATA_TABLES, find_format, list_formats
 from lakehouse_sdk.tables.layout.schemas import INSTRUMENT
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table as IcebergTable
 
-_NAMES = ("source", "market", "data_type", "symbol", "interval")
+SERIES = ("source", "market", "data_type", "symbol", "interval")
+"""What names a series."""
 _COUNTS = ("rows_in", "rows_accepted", "rows_duplicate", "rows_quarantined")
 
 
@@ -66,12 +68,12 @@ class SeriesInfo:
 
 def list_series(quality: IcebergTable, table: str | None = None) -> list[SeriesInfo]:
     """Every series of one table or of all, without scores, by table, source, market, symbol and interval."""
-    columns = (*_NAMES, *_COUNTS, "defect", "first_time", "last_time", *_instrument(quality))
+    columns = (*SERIES, *_COUNTS, "defect", "first_time", "last_time", *_instrument(quality))
     wanted = None if table is None else _types_of(table)
     rows = _read(quality, columns, wanted)
     if INSTRUMENT not in rows.columns:
         rows = rows.with_columns(pl.lit(None, pl.String).alias(INSTRUMENT))
-    groups = rows.group_by(_NAMES).agg(
+    groups = rows.group_by(SERIES).agg(
         pl.len().alias("archives"),
         pl.col("defect").is_not_null().sum().alias("unreadable"),
         *(pl.col(name).sum() for name in _COUNTS),
@@ -96,9 +98,9 @@ def find_spellings(quality: IcebergTable, table: str, canonical: Sequence[str]) 
     """What canonical names stand for, in this table where it is one of archives' rows; unknown names are left out."""
     if not canonical or not _instrument(quality):
         return {}
-    rows = _read(quality, (*_NAMES, INSTRUMENT), one_of(INSTRUMENT, tuple(dict.fromkeys(canonical))))
+    rows = _read(quality, (*SERIES, INSTRUMENT), one_of(INSTRUMENT, tuple(dict.fromkeys(canonical))))
     found: dict[str, dict[tuple[str, str, str], None]] = defaultdict(dict)
-    for row in rows.unique().sort(_NAMES).iter_rows(named=True):
+    for row in rows.unique().sort(SERIES).iter_rows(named=True):
         if table not in DATA_TABLES or table_of(row["source"], row["market"], row["data_type"]) == table:
             found[row[INSTRUMENT]][row["source"], row["market"], row["symbol"]] = None
     return {name: tuple(series) for name, series in found.items()}
@@ -118,3 +120,15 @@ def _instrument(quality: IcebergTable) -> tuple[str, ...]:
 def _read(quality: IcebergTable, columns: tuple[str, ...], row_filter: BooleanExpression | None) -> pl.DataFrame:
     scan = quality.scan(selected_fields=columns) if row_filter is None else quality.scan(row_filter, selected_fields=columns)
     return cast("pl.DataFrame", pl.from_arrow(scan.to_arrow()))
+
+
+def name_series(row: dict[str, Any]) -> str:
+    """The series of a row as a person says it: `BTCUSDT klines 1m (binance um)`."""
+    named = " ".join(part for part in (row["symbol"], row["data_type"], row["interval"]) if part)
+    place = f"{row['source']} {row['market']}".strip()
+    return f"{named} ({place})"
+
+
+def format_score(score: float | None) -> str:
+    """A score in percent; only a whole one is `100 %`."""
+    return format_share(score, 1)

@@ -17,6 +17,8 @@ from lakehouse_sdk.tables.iceberg.refusals import storage_errors
 from lakehouse_sdk.tables.layout.filters import one_of
 from lakehouse_sdk.tables.layout.schemas import HIDDEN_COLUMNS, LAYOUTS, QUALITY, ROW_TIME
 from lakehouse_sdk.tables.layout.symbols import Spellings, match_symbols
+from lakehouse_sdk.tables.read.columns import ColumnInfo
+from lakehouse_sdk.tables.read.description import TableDescription
 from lakehouse_sdk.tables.read.scan import TableScan, build_scan
 from lakehouse_sdk.tables.read.series import find_spellings
 
@@ -26,27 +28,9 @@ if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
 
     from lakehouse_sdk.tables.iceberg.care.restore import RestoreReport
-    from lakehouse_sdk.tables.views.describe import TableDescription
 
 AsOf = int | str | datetime
 """A snapshot id, the name of a tag, or an aware datetime."""
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnInfo:
-    """One column of a table.
-
-    Attributes:
-        name: Its name.
-        type: Its Iceberg type, for example `double` or `timestamptz`.
-        required: True where it is never null.
-        doc: What it means.
-    """
-
-    name: str
-    type: str
-    required: bool
-    doc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +56,16 @@ class SnapshotInfo:
     names: tuple[str, ...] = ()
 
 
+Describe = Callable[["Table", "IcebergTable"], TableDescription]
+"""What describes a table: it joins the books and the views, which lie above it."""
+
+
 class Table:
     """A table as it was when it was loaded; take it from the catalogue again to see later commits."""
 
-    def __init__(self, name: str, table: IcebergTable) -> None:
+    def __init__(self, name: str, table: IcebergTable, describe: Describe) -> None:
         self._table = table
+        self._describe = describe
         self.name = name
 
     def __repr__(self) -> str:
@@ -188,10 +177,8 @@ class Table:
         Raises:
             ConnectError, AccessError, StorageError: The storage cannot be read.
         """
-        from lakehouse_sdk.tables.views.describe import describe_table  # noqa: PLC0415
-
         with storage_errors(self._table.io.properties):
-            return describe_table(self, self._table)
+            return self._describe(self, self._table)
 
     def _find_spellings(self, canonical: Sequence[str]) -> Spellings:
         """What canonical symbols stand for in this table, as the book of archives says."""

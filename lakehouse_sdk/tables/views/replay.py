@@ -22,9 +22,9 @@ from lakehouse_sdk.tables.layout.schemas import (
     SOURCE_KEY,
     SOURCE_SHA256,
 )
+from lakehouse_sdk.tables.read.tables import IcebergTables
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables.catalog import TableCatalog
     from lakehouse_sdk.tables.judge.validation import CheckedBatch
     from lakehouse_sdk.tables.layout.schemas import TableLayout
     from lakehouse_sdk.tables.layout.source import SourceFile
@@ -48,7 +48,7 @@ class QuarantinedArchive:
 
 
 def find_replayable(
-    catalog: TableCatalog, *, source: str | None = None, rule: str | None = None, keys: Collection[str] | None = None
+    catalog: IcebergTables, *, source: str | None = None, rule: str | None = None, keys: Collection[str] | None = None
 ) -> list[QuarantinedArchive]:
     """Archives with rows in quarantine, by source and key; with `keys` and no `rule` also those that have none.
 
@@ -80,7 +80,7 @@ def find_replayable(
     ]
 
 
-def holds(catalog: TableCatalog, batch: CheckedBatch) -> bool:
+def holds(catalog: IcebergTables, batch: CheckedBatch) -> bool:
     """True where the tables say of these bytes what the batch says: the same rows, in quarantine the same, the same counts."""
     entries = [make_entry(batch)]
     books = [(QUALITY, quality_rows(entries), batch.file), (QUARANTINE, quarantine_rows(batch), batch.file)]
@@ -89,7 +89,7 @@ def holds(catalog: TableCatalog, batch: CheckedBatch) -> bool:
     return all(_same(_stored(catalog, name, file, batch.layout), rows) for name, rows, file in books)
 
 
-def _stored(catalog: TableCatalog, name: str, file: SourceFile, layout: TableLayout | None) -> pa.Table:
+def _stored(catalog: IcebergTables, name: str, file: SourceFile, layout: TableLayout | None) -> pa.Table:
     """Rows of the archive in a table, but for the time of their commit."""
     where = [equals(SOURCE_KEY, file.key), equals(SOURCE_SHA256, file.sha256)]
     span = within((LAYOUTS.get(name) or layout or LAYOUTS[name]).row_time, file.period_start, file.period_end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
-from lakehouse_sdk.transfer.model import PlannedObject
+from lakehouse_sdk.transfer.model.objects import PlannedObject
 
 _LEAST_BYTES = 1024**2
 """Smaller objects count when they end: they do so soon, and there may be millions of them."""

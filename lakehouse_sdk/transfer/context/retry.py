@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lakehouse_sdk.errors import ConnectError, StorageError
-from lakehouse_sdk.transfer.context.cancel import CancelToken
+from lakehouse_sdk.transfer.model.cancel import CancelToken
 
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _FIRST_DELAY_S = 0.5

@@ -9,9 +9,9 @@ from typing import Self
 
 from lakehouse_sdk.config import S3Profile, TransferSettings
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.transfer.context.cancel import CancelToken
 from lakehouse_sdk.transfer.context.partial import PartialProgress
 from lakehouse_sdk.transfer.context.throttle import Throttle
+from lakehouse_sdk.transfer.model.cancel import CancelToken
 
 
 @dataclass(slots=True)

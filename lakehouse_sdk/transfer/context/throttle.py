@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from threading import Lock
 
-from lakehouse_sdk.transfer.context.cancel import CancelToken
+from lakehouse_sdk.transfer.model.cancel import CancelToken
 
 _BURST_S = 0.25
 """So much of a second's bytes may pass at once after a pause."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal, NamedTuple
 
-from lakehouse_sdk.transfer.model import Action, PlannedObject, SkipCount
+from lakehouse_sdk.transfer.model.objects import Action, Entry, PlannedObject, SkipCount
 from lakehouse_sdk.transfer.plan.names import find_key_obstacle
 from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
 from lakehouse_sdk.transfer.proof.etags import compare_etags
@@ -26,26 +25,6 @@ as recorded by a server or computed from a local file; what has none is copied. 
 
 _OWN_FOLDERS = ("_incoming/", "_manifests/")
 """At the root of a bucket: the SDK's own, never deleted by a plan."""
-
-
-class Entry(NamedTuple):
-    """One object or file of a listing.
-
-    Attributes:
-        name: Name below the listed prefix or folder; what the two ends are matched by.
-        key: Whole key, or absolute path.
-        size_bytes: Size.
-        etag: ETag, empty for files.
-        last_modified: Aware UTC time of the last change.
-        obstacle: Why it cannot be copied or replaced (a socket, a link to a folder); empty where it can.
-    """
-
-    name: str
-    key: str
-    size_bytes: int
-    etag: str
-    last_modified: datetime
-    obstacle: str = ""
 
 
 class Undecided(NamedTuple):

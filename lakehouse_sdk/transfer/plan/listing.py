@@ -14,7 +14,7 @@ from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.context.ends import End
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.context.staging import is_staging_name
-from lakehouse_sdk.transfer.plan.diff import Entry
+from lakehouse_sdk.transfer.model.objects import Entry
 from lakehouse_sdk.transfer.plan.spill import CHUNK_ITEMS, SORT_ITEMS, Chunk, SpillFile, sort_outside
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lakehouse_sdk.transfer.model import Action, PlannedObject
+from lakehouse_sdk.transfer.model.objects import Action, PlannedObject
 from lakehouse_sdk.transfer.plan.spill import CHUNK_ITEMS, Chunk, SpillFile
 
 MEMORY_ROWS = 20_000

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lakehouse_sdk.errors import IntegrityError, NotFoundError, StorageError
-from lakehouse_sdk.events import Observer
-from lakehouse_sdk.transfer.model import Action, PlannedObject, SkipCount
+from lakehouse_sdk.transfer.model.objects import Action, PlannedObject, SkipCount
 from lakehouse_sdk.transfer.plan.selection import Selection
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lakehouse_sdk.config import Settings
-    from lakehouse_sdk.transfer.plan.handle import TransferPlan
-
 SCHEMA_VERSION = 1
 """Raised when a later version of the SDK writes what this one would misread; older files stay readable."""
 _KEY = b"lakehouse_sdk.transfer_plan"
 _ROWS = 10_000
-_Plan = TypeVar("_Plan", bound="TransferPlan")
 
 
-def save_plan(plan: TransferPlan, path: Path) -> None:
-    """Write `plan` to `path`, through a temporary name beside it; memory is bounded."""
+class PlanHead(NamedTuple):
+    """What a plan says beside its rows; fields as in `TransferPlan`."""
+
+    source: Address
+    target: Address
+    note: str
+    skipped: SkipCount
+    delete_refusal: str
+    selection: Selection
+
+
+def save_plan(head: PlanHead, plan: Iterable[PlannedObject], path: Path) -> None:
+    """Write a plan's head and rows to `path`, through a temporary name beside it; memory is bounded."""
     import pyarrow as pa  # noqa: PLC0415 (no sync waits for Arrow)
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    schema = _schema().with_metadata({_KEY: json.dumps(_describe(plan)).encode()})
+    schema = _schema().with_metadata({_KEY: json.dumps(_describe(head)).encode()})
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
@@ -52,8 +59,9 @@ def save_plan(plan: TransferPlan, path: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def load_plan(kind: type[_Plan], path: Path, *, settings: Settings | None, observer: Observer) -> _Plan:
-    """The plan in the file at `path`; memory is bounded.
+@contextmanager
+def open_saved(path: Path) -> Iterator[tuple[PlanHead, Iterator[PlannedObject]]]:
+    """Head and rows of the plan in the file at `path`, the rows for as long as the context lasts; memory is bounded.
 
     Raises:
         NotFoundError: There is no such file.
@@ -72,17 +80,15 @@ def load_plan(kind: type[_Plan], path: Path, *, settings: Settings | None, obser
                     f"The plan at {path} was saved by a later version of the SDK (format {facts['version']}).",
                     hint="Update lakehouse-sdk.",
                 )
-            return kind(
+            head = PlanHead(
                 _to_address(facts["source"]),
                 _to_address(facts["target"]),
-                _read_rows(file),
-                note=facts["note"],
-                skipped=SkipCount(*facts["skipped"]),
-                delete_refusal=facts["delete_refusal"],
-                selection=_to_selection(facts["selection"]),
-                settings=settings,
-                observer=observer,
+                facts["note"],
+                SkipCount(*facts["skipped"]),
+                facts["delete_refusal"],
+                _to_selection(facts["selection"]),
             )
+            yield head, _read_rows(file)
     except (KeyError, ValueError, pa.ArrowException) as error:
         raise IntegrityError(f"The file {path} is not a saved plan.", hint="Save one with TransferPlan.save.") from error
 
@@ -128,17 +134,17 @@ def _to_values(row: PlannedObject) -> tuple[Any, ...]:
     )
 
 
-def _describe(plan: TransferPlan) -> dict[str, Any]:
+def _describe(head: PlanHead) -> dict[str, Any]:
     selection = {
-        name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(plan.selection).items()
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(head.selection).items()
     }
     return {
         "version": SCHEMA_VERSION,
-        "source": _from_address(plan.source),
-        "target": _from_address(plan.target),
-        "note": plan.note,
-        "skipped": [plan.counted_skips.objects, plan.counted_skips.size_bytes],
-        "delete_refusal": plan.delete_refusal,
+        "source": _from_address(head.source),
+        "target": _from_address(head.target),
+        "note": head.note,
+        "skipped": [head.skipped.objects, head.skipped.size_bytes],
+        "delete_refusal": head.delete_refusal,
         "selection": selection,
     }
 

@@ -12,7 +12,7 @@ from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.storage.uploads import join_etags
 from lakehouse_sdk.transfer.context.ends import End
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.plan.diff import Entry
+from lakehouse_sdk.transfer.model.objects import Entry
 from lakehouse_sdk.transfer.proof.etags import compare_etags
 from lakehouse_sdk.transfer.proof.hashing import READ_BYTES, Readable, hash_file, hash_path
 

@@ -16,8 +16,7 @@ from itertools import takewhile
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.parallel import map_ordered, resolve_ordered
 from lakehouse_sdk.storage import ObjectInfo, S3Client
-from lakehouse_sdk.transfer.model import Outcome, Status
-from lakehouse_sdk.transfer.plan.diff import Entry
+from lakehouse_sdk.transfer.model.objects import Entry, Outcome, Status
 from lakehouse_sdk.transfer.proof.etags import compare_etags
 from lakehouse_sdk.transfer.proof.prover import SAMPLE_EVERY, Prover, VerifyMode
 

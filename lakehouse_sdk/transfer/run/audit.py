@@ -18,7 +18,8 @@ from lakehouse_sdk.parallel import resolve_ordered
 from lakehouse_sdk.storage import ListingOrderError
 from lakehouse_sdk.transfer.context.ends import resolve_ends
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.plan.diff import Entry, OutOfOrderError, is_marker, pair_entries
+from lakehouse_sdk.transfer.model.objects import Entry
+from lakehouse_sdk.transfer.plan.diff import OutOfOrderError, is_marker, pair_entries
 from lakehouse_sdk.transfer.plan.listing import list_end
 from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
 from lakehouse_sdk.transfer.proof.prover import SAMPLE_EVERY, Prover, Verdict, VerifyMode

@@ -12,7 +12,7 @@ from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.context.ends import End
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.verify import find_all
 
 _BATCH = 1000

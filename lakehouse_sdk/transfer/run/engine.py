@@ -12,28 +12,26 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import AccessError, LakehouseError, NotFoundError, StorageError
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.transfer.context.cancel import CancelToken
 from lakehouse_sdk.transfer.context.ends import End, Ends, resolve_ends
 from lakehouse_sdk.transfer.context.partial import PartialProgress
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.context.staging import remove_stale, staging_parent
-from lakehouse_sdk.transfer.model import Action, Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.plan.handle import TransferPlan
+from lakehouse_sdk.transfer.model.cancel import CancelToken
+from lakehouse_sdk.transfer.model.objects import Action, Outcome, PlannedObject, Status, StrategyName
+from lakehouse_sdk.transfer.model.report import Fallback, TransferReport
+from lakehouse_sdk.transfer.plan.transfer_plan import TransferPlan
 from lakehouse_sdk.transfer.proof.prover import Prover, VerifyMode
 from lakehouse_sdk.transfer.proof.verify import prove_outcomes, verify_s3
 from lakehouse_sdk.transfer.run.deletes import keep_all, run_deletes
 from lakehouse_sdk.transfer.run.manifest import write_manifest
 from lakehouse_sdk.transfer.run.memory import PeakMemory
-from lakehouse_sdk.transfer.run.report import TransferReport
 from lakehouse_sdk.transfer.runners.leftovers import clear_incoming
 from lakehouse_sdk.transfer.strategies import (
     Choice,
     DirectStrategy,
-    Fallback,
     FallbackRun,
     StagedStrategy,
     Strategy,
-    StrategyName,
     StreamingStrategy,
     plan_fallbacks,
 )

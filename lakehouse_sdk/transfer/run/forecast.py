@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.transfer.context.ends import resolve_ends
-from lakehouse_sdk.transfer.model import Action
-from lakehouse_sdk.transfer.plan.handle import TransferPlan
+from lakehouse_sdk.transfer.model.objects import Action, StrategyName
+from lakehouse_sdk.transfer.plan.transfer_plan import Forecast, TransferPlan
 from lakehouse_sdk.transfer.runners.stream import WHOLE_BYTES
-from lakehouse_sdk.transfer.strategies import StrategyName, choose_strategy
+from lakehouse_sdk.transfer.strategies import choose_strategy
 
 _PAGE = 1000
 _MAX_SINGLE_BYTES = 5 * 1024**3
 """Most that a server copies in one request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a run will take, estimated from the sizes of a plan's objects; retries come on top.
-
-    Attributes:
-        strategy: The strategy that it holds for.
-        reason: Why this one, for people.
-        bytes_through_client: Bytes that will cross this machine's network.
-        s3_requests: Requests to all servers, verification and deletes included.
-    """
-
-    strategy: str
-    reason: str
-    bytes_through_client: int
-    s3_requests: int
 
 
 def forecast_plan(plan: TransferPlan, settings: Settings, strategy: StrategyName = "auto") -> Forecast:

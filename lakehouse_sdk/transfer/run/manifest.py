@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.transfer.model import Outcome, Status
-from lakehouse_sdk.transfer.run.report import TransferReport
+from lakehouse_sdk.transfer.model.objects import Outcome, Status
+from lakehouse_sdk.transfer.model.report import TransferReport
 from lakehouse_sdk.uris import LocalAddress, S3Address
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from threading import Lock, local
 from lakehouse_sdk.errors import ConnectError, LakehouseError
 from lakehouse_sdk.transfer.context.retry import run_attempts
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 
 _MAX_DEAD = 8
 """Objects in a row that found no server, each tried several times, before the rest is not tried any more."""

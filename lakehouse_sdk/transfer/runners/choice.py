@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import PlannedObject
+from lakehouse_sdk.transfer.model.objects import PlannedObject
 from lakehouse_sdk.transfer.runners.native import NativeRunner
 from lakehouse_sdk.transfer.runners.protocol import Leg, Outcomes, run_in_turn
 from lakehouse_sdk.transfer.runners.s5cmd import S5cmdRunner

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import READ_BYTES
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_change
 

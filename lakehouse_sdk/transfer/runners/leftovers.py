@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import PlannedObject
+from lakehouse_sdk.transfer.model.objects import PlannedObject
 from lakehouse_sdk.transfer.runners.protocol import Leg
 from lakehouse_sdk.transfer.runners.server_side import INCOMING_PREFIX, incoming_key
 

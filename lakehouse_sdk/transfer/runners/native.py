@@ -17,7 +17,7 @@ from threading import local
 from lakehouse_sdk.errors import ConflictError, IntegrityError
 from lakehouse_sdk.transfer.context.partial import ObjectProgress
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_file
 from lakehouse_sdk.transfer.runners.attempts import CancelledError, Lifeline
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_change, find_mismatch

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from lakehouse_sdk.config import S3Profile
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 
 
 class Direction(StrEnum):

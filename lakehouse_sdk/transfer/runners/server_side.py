@@ -17,7 +17,7 @@ from lakehouse_sdk.storage import CopyResult, OpenUpload
 from lakehouse_sdk.transfer.context.partial import ObjectProgress
 from lakehouse_sdk.transfer.context.retry import run_attempts
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_file
 from lakehouse_sdk.transfer.runners.attempts import CancelledError, Lifeline
 from lakehouse_sdk.transfer.runners.parts import choose_part_bytes, keeps_layout

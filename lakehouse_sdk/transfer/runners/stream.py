@@ -21,7 +21,7 @@ from lakehouse_sdk.transfer.context.ends import Ends
 from lakehouse_sdk.transfer.context.partial import ObjectProgress
 from lakehouse_sdk.transfer.context.retry import run_attempts
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.runners.attempts import Lifeline
 from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_mismatch

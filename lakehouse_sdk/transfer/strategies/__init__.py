@@ -8,20 +8,18 @@ processes (`runners`). Read `choose_strategy` first.
 the others cannot do.
 """
 
-from lakehouse_sdk.transfer.strategies.choice import Choice, Strategy, StrategyName, choose_strategy, plan_fallbacks
+from lakehouse_sdk.transfer.strategies.choice import Choice, Strategy, choose_strategy, plan_fallbacks
 from lakehouse_sdk.transfer.strategies.direct import DirectStrategy
-from lakehouse_sdk.transfer.strategies.fallback import Fallback, FallbackRun
+from lakehouse_sdk.transfer.strategies.fallback import FallbackRun
 from lakehouse_sdk.transfer.strategies.staged import StagedStrategy
 from lakehouse_sdk.transfer.strategies.streaming import StreamingStrategy
 
 __all__ = [
     "Choice",
     "DirectStrategy",
-    "Fallback",
     "FallbackRun",
     "StagedStrategy",
     "Strategy",
-    "StrategyName",
     "StreamingStrategy",
     "choose_strategy",
     "plan_fallbacks",

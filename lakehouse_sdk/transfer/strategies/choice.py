@@ -8,11 +8,8 @@ from typing import Literal, Protocol
 
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.transfer.context.ends import Ends
-from lakehouse_sdk.transfer.model import PlannedObject
+from lakehouse_sdk.transfer.model.objects import PlannedObject, StrategyName
 from lakehouse_sdk.transfer.runners import Outcomes
-
-StrategyName = Literal["auto", "direct", "streaming", "staged"]
-
 
 _Name = Literal["direct", "streaming", "staged"]
 _IN_ORDER: tuple[_Name, ...] = ("direct", "streaming", "staged")

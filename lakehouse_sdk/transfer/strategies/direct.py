@@ -11,7 +11,7 @@ from pathlib import Path
 from lakehouse_sdk.transfer.context.ends import Ends
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.context.staging import StagingFolder, publish_file
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_path
 from lakehouse_sdk.transfer.proof.verify import confirm_sources
 from lakehouse_sdk.transfer.runners import (

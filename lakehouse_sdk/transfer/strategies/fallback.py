@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.report import Fallback
 from lakehouse_sdk.transfer.runners import Outcomes
 from lakehouse_sdk.transfer.strategies.choice import Choice, Strategy
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """Objects that went from one strategy to another.
-
-    Attributes:
-        from_strategy: Where they were refused.
-        to_strategy: Where they went.
-        objects: How many.
-        reason: Why the first of them was refused, for people.
-    """
-
-    from_strategy: str
-    to_strategy: str
-    objects: int
-    reason: str
 
 
 class FallbackRun:

@@ -13,7 +13,7 @@ from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.transfer.context.ends import Ends
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.context.staging import StagingFolder
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_path
 from lakehouse_sdk.transfer.runners import Direction, Leg, Outcomes, carry_files
 from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lakehouse_sdk.transfer.context.ends import Ends
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import PlannedObject
+from lakehouse_sdk.transfer.model.objects import PlannedObject
 from lakehouse_sdk.transfer.runners import Outcomes, StreamRunner
 
 

@@ -11,7 +11,7 @@ import s3fs
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.events import Event, StageFinished
-from lakehouse_sdk.jobs import capacity
+from lakehouse_sdk.jobs.care import capacity
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import ListingOrderError, S3Client

@@ -16,16 +16,8 @@ from pyiceberg.table import Transaction
 from table_archives import check_klines, kline, klines_archive
 
 from lakehouse_sdk.config import QualitySettings, Settings
-from lakehouse_sdk.tables import (
-    CheckedBatch,
-    TableCatalog,
-    commit,
-    find_replayable,
-    holds,
-    open_catalog,
-    parse_archive,
-    validate,
-)
+from lakehouse_sdk.tables import CheckedBatch, TableCatalog, find_replayable, holds, open_catalog, parse_archive, validate
+from lakehouse_sdk.tables.iceberg import commit
 from lakehouse_sdk.tables.judge.rules import RULES, Severity
 
 Sources = Callable[..., Counter[tuple[str, str]]]

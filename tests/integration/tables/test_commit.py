@@ -25,7 +25,8 @@ from table_archives import DAY, agg_trade, agg_trades_archive, check_agg_trades,
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import ConnectError, StorageError, TableError
-from lakehouse_sdk.tables import CheckedBatch, TableCatalog, commit, datafiles, open_catalog, parse_archive, validate
+from lakehouse_sdk.tables import CheckedBatch, TableCatalog, open_catalog, parse_archive, validate
+from lakehouse_sdk.tables.iceberg import commit, datafiles
 
 Sources = Callable[..., Counter[tuple[str, str]]]
 SUPPORT = Path(__file__).parents[2] / "support"

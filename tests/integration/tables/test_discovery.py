@@ -119,7 +119,7 @@ def test_an_empty_lake_is_searched_without_complaint(catalog: TableCatalog) -> N
 def test_thousands_of_series_are_searched_in_a_moment(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from lakehouse_sdk.tables import search
+    from lakehouse_sdk.tables.views import search
 
     (one, *_) = (match.series for match in lake.catalog.search("btcusdt 1m").matches if match.series)
     assert one is not None

@@ -19,7 +19,9 @@ from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.errors import AccessError, ConfigurationError, ConnectError, NotFoundError, StorageError, UsageError
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables import Table, TableCatalog, datafiles, dataset, open_catalog
+from lakehouse_sdk.tables import Table, TableCatalog, open_catalog
+from lakehouse_sdk.tables.iceberg import datafiles
+from lakehouse_sdk.tables.read import dataset
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "XRPUSDT")
 

@@ -16,7 +16,7 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import ConflictError, NotFoundError, TableError, UsageError
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.tables import CheckedBatch, TableCatalog
-from lakehouse_sdk.tables.iceberg.care import retry
+from lakehouse_sdk.tables.iceberg import retry
 
 NOW = timedelta()
 Files = Callable[[], list[str]]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lakehouse_sdk.tables import datafiles
+from lakehouse_sdk.tables.iceberg import datafiles
 
 
 @pytest.mark.parametrize(

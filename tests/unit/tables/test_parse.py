@@ -21,7 +21,8 @@ from table_archives import (
 )
 
 from lakehouse_sdk.errors import IntegrityError, UsageError
-from lakehouse_sdk.tables import ParsedArchive, SourceFile, container, get_format, parse_archive, validate
+from lakehouse_sdk.tables import ParsedArchive, SourceFile, get_format, parse_archive, validate
+from lakehouse_sdk.tables.judge import container
 from lakehouse_sdk.tables.judge import parse as parse_module
 from lakehouse_sdk.tables.judge.lines import read_lines
 from lakehouse_sdk.tables.layout.formats import FORMATS

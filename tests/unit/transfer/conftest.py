@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lakehouse_sdk.transfer import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.plan.diff import Entry
+from lakehouse_sdk.transfer.model.objects import Entry
 from lakehouse_sdk.transfer.runners import Outcomes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,8 +16,7 @@ import pytest
 
 from lakehouse_sdk.errors import CapacityError, DeleteRefusedError, IntegrityError, NotFoundError, StorageError
 from lakehouse_sdk.transfer import Action, PlannedObject, Selection, TransferPlan
-from lakehouse_sdk.transfer.model import SkipCount
-from lakehouse_sdk.transfer.plan.diff import Entry
+from lakehouse_sdk.transfer.model.objects import Entry, SkipCount
 from lakehouse_sdk.transfer.plan.listing import KeptEntries, sort_entries
 from lakehouse_sdk.transfer.plan.rows import RowStore
 from lakehouse_sdk.transfer.plan.spill import SpillFile, sort_outside

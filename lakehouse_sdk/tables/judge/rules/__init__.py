@@ -16,7 +16,6 @@ from functools import lru_cache
 import polars as pl
 
 from lakehouse_sdk.tables.judge.rules import bars, derivatives, trades
-from lakehouse_sdk.tables.judge.rules.bars import INTERVALS
 from lakehouse_sdk.tables.judge.rules.model import ARCHIVE, OUTSIDE_PERIOD, SYMBOL, Given, Rule, Severity, reject
 from lakehouse_sdk.tables.judge.rules.registry import RuleWarning, load_installed
 from lakehouse_sdk.tables.layout.formats import FormatSpec
@@ -51,7 +50,6 @@ __all__ = [
     "CONFLICTING_DUPLICATE",
     "DIFFERS_FROM_DAILY",
     "EXACT_SCALE",
-    "INTERVALS",
     "NUMBER",
     "ONLY_IN_DAILY",
     "ONLY_IN_MONTHLY",

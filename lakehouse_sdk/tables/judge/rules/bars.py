@@ -7,16 +7,8 @@ from datetime import timedelta
 import polars as pl
 
 from lakehouse_sdk.tables.judge.rules.model import OUTSIDE_PERIOD, ROW_ORDER, Given, Rule, flag, not_negative, positive, reject
+from lakehouse_sdk.tables.layout.bar_lengths import INTERVALS
 from lakehouse_sdk.tables.layout.formats import INDEX_KLINES, KLINES, MARK_KLINES, PREMIUM_KLINES
-
-INTERVALS: dict[str, timedelta] = {
-    **{f"{n}s": timedelta(seconds=n) for n in (1, 15)},
-    **{f"{n}m": timedelta(minutes=n) for n in (1, 3, 5, 15, 30)},
-    **{f"{n}h": timedelta(hours=n) for n in (1, 2, 4, 6, 8, 12)},
-    **{f"{n}d": timedelta(days=n) for n in (1, 3)},
-    "1w": timedelta(weeks=1),
-}
-"""Length of a bar; `1mo` is a calendar month and has none."""
 
 _LONGEST_BAR = timedelta(days=32)
 _MONDAY = timedelta(days=4)  # the epoch was a Thursday; weeks begin on Monday

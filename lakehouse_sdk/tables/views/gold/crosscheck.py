@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -12,10 +12,7 @@ from lakehouse_sdk.errors import NotFoundError, TableError, UsageError
 from lakehouse_sdk.tables.views.gold.intervals import DAY, parse_interval
 from lakehouse_sdk.tables.views.gold.opening import BarQuery, open_bars
 from lakehouse_sdk.tables.views.gold.resample import AMOUNTS, PRICES
-from lakehouse_sdk.tables.views.gold.view import GoldInput
-
-if TYPE_CHECKING:
-    from lakehouse_sdk.tables.catalog import TableCatalog
+from lakehouse_sdk.tables.views.gold.view import GoldInput, ViewStore
 
 BAR = "bar"
 """In the place of a column's name: one side lacks the whole bar."""
@@ -118,7 +115,7 @@ class CrossCheck:
         return html_card(f"Bars of {self.interval} against trades", facts, body, tone=tone)
 
 
-def cross_check(catalog: TableCatalog, query: BarQuery) -> CrossCheck:
+def cross_check(catalog: ViewStore, query: BarQuery) -> CrossCheck:
     """Compare the published bars that the query asks for with those that its trades make.
 
     Args:

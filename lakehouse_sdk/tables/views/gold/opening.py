@@ -20,10 +20,9 @@ from lakehouse_sdk.tables.layout.formats import (
 from lakehouse_sdk.tables.views.gold.inputs import TRADE_TABLES, BarInput, bar_columns
 from lakehouse_sdk.tables.views.gold.intervals import BarInterval, parse_interval
 from lakehouse_sdk.tables.views.gold.joins import pair_of
-from lakehouse_sdk.tables.views.gold.view import Feature, Gaps, GoldInput, GoldView
+from lakehouse_sdk.tables.views.gold.view import Feature, Gaps, GoldInput, GoldView, ViewStore
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables.catalog import TableCatalog
     from lakehouse_sdk.tables.read.scan import TableScan
 
 MadeFrom = Literal["auto", "klines", "agg_trades", "trades", "mark_klines", "index_klines", "premium_klines"]
@@ -94,7 +93,7 @@ class BarQuery:
     as_of: datetime | str | None = None
 
 
-def open_bars(catalog: TableCatalog, query: BarQuery) -> GoldView:
+def open_bars(catalog: ViewStore, query: BarQuery) -> GoldView:
     """The view that the query describes, on the tables as they are now, or were at `as_of`; nothing is computed yet.
 
     Raises:
@@ -153,7 +152,7 @@ def _check(query: BarQuery) -> None:
             )
 
 
-def _choose_bars(catalog: TableCatalog, query: BarQuery, length: BarInterval) -> BarInput:
+def _choose_bars(catalog: ViewStore, query: BarQuery, length: BarInterval) -> BarInput:
     """The first that has every symbol: published bars of the very interval, longest shorter ones, aggregate trades, trades."""
     if query.made_from != "auto":
         return _find_bars(catalog, query, length, f"silver.{query.made_from}", query.symbols)
@@ -167,7 +166,7 @@ def _choose_bars(catalog: TableCatalog, query: BarQuery, length: BarInterval) ->
 
 
 def _find_bars(
-    catalog: TableCatalog, query: BarQuery, length: BarInterval, table: str, symbols: str | Sequence[str] | None
+    catalog: ViewStore, query: BarQuery, length: BarInterval, table: str, symbols: str | Sequence[str] | None
 ) -> BarInput:
     if table in TRADE_TABLES:
         scan = _scan(catalog, query, table, symbols, TRADE_TABLES[table])
@@ -187,16 +186,14 @@ def _find_bars(
     )
 
 
-def _holds_all(
-    catalog: TableCatalog, query: BarQuery, table: str, symbols: tuple[str, ...] | None, interval: BarInterval
-) -> bool:
+def _holds_all(catalog: ViewStore, query: BarQuery, table: str, symbols: tuple[str, ...] | None, interval: BarInterval) -> bool:
     """True where every symbol has bars of the interval in the time asked for."""
     probes = (_scan(catalog, query, table, symbol, ("symbol",), interval.text) for symbol in symbols or ())
     return all(probe.head(1).num_rows for probe in probes)
 
 
 def _scan(
-    catalog: TableCatalog,
+    catalog: ViewStore,
     query: BarQuery,
     table: str,
     symbols: str | Sequence[str] | None,

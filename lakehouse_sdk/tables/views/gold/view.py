@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import polars as pl
 
 from lakehouse_sdk.display import html_card, html_table
+from lakehouse_sdk.tables.read.tables import Tables
 from lakehouse_sdk.tables.views.gold.features import add_imbalance, add_returns, add_vwap
 from lakehouse_sdk.tables.views.gold.fill import fill_gaps
 from lakehouse_sdk.tables.views.gold.inputs import BarInput, read_bars
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from lakehouse_sdk.tables.catalog import TableCatalog
     from lakehouse_sdk.tables.iceberg.report import TableCommit
-    from lakehouse_sdk.tables.read.scan import TableScan
+from lakehouse_sdk.tables.read.scan import TableScan
 
 Gaps = Literal["none", "fill"]
 Feature = Literal["vwap", "returns", "imbalance", "funding", "mark", "index", "premium"]
@@ -45,6 +45,13 @@ class GoldInput:
     table: str
     snapshot_id: int | None
     interval: str | None
+
+
+class ViewStore(Tables, Protocol):
+    """Where views are opened and saved; `tables.catalog.TableCatalog` is one."""
+
+    def save_view(self, name: str, view: GoldView) -> TableCommit:
+        """Write a view into the table of this name; as `GoldView.save`."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class GoldView:
     _bars: BarInput = field(repr=False)
     _prices: Mapping[str, BarInput] = field(repr=False)
     _funding: TableScan | None = field(repr=False)
-    _catalog: TableCatalog = field(repr=False)
+    _catalog: ViewStore = field(repr=False)
 
     @property
     def made_from(self) -> str:

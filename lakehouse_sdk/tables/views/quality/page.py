@@ -23,7 +23,8 @@ from lakehouse_sdk.display import (
     html_table,
     render,
 )
-from lakehouse_sdk.tables.views.quality.report import SERIES, QualityReport, format_score, name_series
+from lakehouse_sdk.tables.read.series import SERIES, format_score, name_series
+from lakehouse_sdk.tables.views.quality.facts import QualityFacts
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -45,7 +46,7 @@ _SUM_COLUMNS = {
 }
 
 
-def render_card(report: QualityReport) -> str:
+def render_card(report: QualityFacts) -> str:
     """The report for a notebook: sums, the worst series day by day, the rules."""
     facts = {
         "score": format_score(report.score),
@@ -60,12 +61,12 @@ def render_card(report: QualityReport) -> str:
     return str(html_card(f"Quality of {report.title}", facts, body, tone=_tone(report)))
 
 
-def render_page(report: QualityReport) -> str:
+def render_page(report: QualityFacts) -> str:
     """The report as one page."""
     counts = report.counts
     return str(
         render(
-            "tables",
+            "tables/views/quality",
             "quality.html.j2",
             report=report,
             written=datetime.now(UTC),
@@ -91,14 +92,14 @@ def render_page(report: QualityReport) -> str:
     )
 
 
-def _tone(report: QualityReport) -> str:
+def _tone(report: QualityFacts) -> str:
     score = 1.0 if report.score is None else report.score
     if score < _POOR:
         return "bad"
     return "warn" if report.defects.height or report.failures.height or score < _GOOD else "good"
 
 
-def _verdict(report: QualityReport) -> str:
+def _verdict(report: QualityFacts) -> str:
     score, counts = report.score, report.counts
     accepted = format_share(counts["rows_accepted"] + counts["rows_duplicate"], counts["rows_in"])
     whole = (
@@ -109,7 +110,7 @@ def _verdict(report: QualityReport) -> str:
     return f"{whole}; {accepted} of the published rows are good{broken}."
 
 
-def _flow(report: QualityReport) -> Markup:
+def _flow(report: QualityFacts) -> Markup:
     counts = report.counts
     read = counts["archives"] - report.defects.height
     unread = f"{format_count(report.defects.height)} unreadable" if report.defects.height else ""
@@ -126,7 +127,7 @@ def _flow(report: QualityReport) -> Markup:
     )
 
 
-def _trend(report: QualityReport) -> Markup | str:
+def _trend(report: QualityFacts) -> Markup | str:
     """Score of all series together by day, above the rows that were rejected."""
     scored = report.days.filter(pl.col("is_scored"))
     if scored.is_empty():
@@ -149,7 +150,7 @@ def _trend(report: QualityReport) -> Markup | str:
     )
 
 
-def _heat(report: QualityReport, most: int) -> Markup:
+def _heat(report: QualityFacts, most: int) -> Markup:
     """One strip for each series, the worst first, on the calendar of all."""
     days = report.days
     if days.is_empty():
@@ -198,7 +199,7 @@ def _day_title(day: dict[str, Any]) -> str:
     return f"{day['day']:%Y-%m-%d}: {format_count(day['rows_accepted'])}{expected} rows{note}"
 
 
-def _rule_bars(report: QualityReport) -> Markup | str:
+def _rule_bars(report: QualityFacts) -> Markup | str:
     bars = [
         Bar(
             row["rule"],
@@ -211,7 +212,7 @@ def _rule_bars(report: QualityReport) -> Markup | str:
     return html_bars(bars) if bars else ""
 
 
-def _rules_table(report: QualityReport, most: int) -> Markup:
+def _rules_table(report: QualityFacts, most: int) -> Markup:
     rows = [
         {**row, "severity": "rejected" if row["severity"] == "E" else "flagged"} for row in report.rules.iter_rows(named=True)
     ]
@@ -225,18 +226,18 @@ def _rules_table(report: QualityReport, most: int) -> Markup:
     return html_table(rows, columns, max_rows=most)
 
 
-def _examples_table(report: QualityReport) -> Markup:
+def _examples_table(report: QualityFacts) -> Markup:
     rows = report.examples.rename({"_source_key": "archive"}).to_dicts()
     return html_table(
         rows, {"rule": "rule", "value": "values", "text": "line as published", "line": "line", "archive": "archive"}
     )
 
 
-def _worst_table(report: QualityReport) -> Markup:
+def _worst_table(report: QualityFacts) -> Markup:
     return html_table(_day_rows(report.worst_days().iter_rows(named=True)), _DAY_COLUMNS)
 
 
-def _edges_table(report: QualityReport) -> Markup:
+def _edges_table(report: QualityFacts) -> Markup:
     return html_table(_day_rows(report.edge_days.iter_rows(named=True)), {**_DAY_COLUMNS, "note": "why"}, max_rows=20)
 
 
@@ -262,7 +263,7 @@ def _scored(frame: pl.DataFrame) -> list[dict[str, Any]]:
     return [{**row, "score": format_score(row["score"])} for row in frame.iter_rows(named=True)]
 
 
-def _series_rows(report: QualityReport) -> list[dict[str, Any]]:
+def _series_rows(report: QualityFacts) -> list[dict[str, Any]]:
     return [{**row, "name": name_series(row), "span": _span(row, "%Y-%m-%d")} for row in _scored(report.series)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -13,10 +12,9 @@ from lakehouse_sdk.tables.judge.declared.read import SOURCE
 from lakehouse_sdk.tables.layout.days import find_rows_per_day
 from lakehouse_sdk.tables.layout.formats import find_format
 from lakehouse_sdk.tables.layout.schemas import QUALITY, QUALITY_DAYS, QUARANTINE, SOURCE_KEY
-from lakehouse_sdk.tables.views.quality.report import SERIES, QualityReport
-
-if TYPE_CHECKING:
-    from lakehouse_sdk.tables.read.table import Table
+from lakehouse_sdk.tables.read.series import SERIES
+from lakehouse_sdk.tables.read.tables import Tables
+from lakehouse_sdk.tables.views.quality.report import QualityReport
 
 _DAY = timedelta(days=1)
 _EXAMPLES = 3
@@ -37,15 +35,8 @@ _LATER_COUNTS = ("rows_flagged", "numbers_rounded")
 _BY_RULE: dict[str, type[pl.DataType]] = {"rejects": pl.Int64, "flags": pl.Int64, "rule_failures": pl.String}
 
 
-class Books(Protocol):
-    """Whatever gives the tables that keep the books."""
-
-    def table(self, name: str) -> Table:
-        """A table by its full name; raises `NotFoundError` where there is none."""
-
-
 def read_quality(
-    catalog: Books,
+    catalog: Tables,
     *,
     source: str | None = None,
     market: str | None = None,
@@ -77,7 +68,7 @@ def read_quality(
     return QualityReport(title, archives, days.sort(*SERIES, "day", nulls_last=True), _read_examples(catalog, archives))
 
 
-def _read_archives(catalog: Books, wanted: list[pl.Expr]) -> pl.DataFrame:
+def _read_archives(catalog: Tables, wanted: list[pl.Expr]) -> pl.DataFrame:
     """`silver.quality`; columns that a table of an older release lacks are null, or 0."""
     rows = catalog.table(QUALITY).scan().to_polars().filter(*wanted)
     by_rule = [(pl.col(name) if name in rows.columns else pl.lit(None)) for name in _BY_RULE]
@@ -104,7 +95,7 @@ def _wanted(
     ]
 
 
-def _read_days(catalog: Books, wanted: list[pl.Expr]) -> pl.DataFrame:
+def _read_days(catalog: Tables, wanted: list[pl.Expr]) -> pl.DataFrame:
     try:
         days = catalog.table(QUALITY_DAYS).scan(columns=list(_DAYS_SCHEMA)).to_polars()
     except NotFoundError:  # no archive could be read so far
@@ -112,7 +103,7 @@ def _read_days(catalog: Books, wanted: list[pl.Expr]) -> pl.DataFrame:
     return days.filter(*wanted)
 
 
-def _read_examples(catalog: Books, archives: pl.DataFrame) -> pl.DataFrame:
+def _read_examples(catalog: Tables, archives: pl.DataFrame) -> pl.DataFrame:
     rows = catalog.table(QUARANTINE).scan(columns=_EXAMPLE_COLUMNS).head(_READ_EXAMPLES)
     found = pl.DataFrame(pl.from_arrow(rows)).join(archives.select(SOURCE_KEY), on=SOURCE_KEY, how="semi")
     return found.sort("rule", SOURCE_KEY, "line").group_by("rule", maintain_order=True).head(_EXAMPLES)

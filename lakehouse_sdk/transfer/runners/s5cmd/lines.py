@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lakehouse_sdk.transfer.model import PlannedObject
+from lakehouse_sdk.transfer.model.objects import PlannedObject
 from lakehouse_sdk.transfer.runners.protocol import Leg
 
 _FLAGS = {

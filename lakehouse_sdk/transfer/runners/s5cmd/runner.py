@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_change
 from lakehouse_sdk.transfer.runners.s5cmd.lines import (
     Answer,

@@ -10,14 +10,9 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from threading import RLock, Thread
 
-from lakehouse_sdk.config import Settings
 from lakehouse_sdk.events import Event, ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
-from lakehouse_sdk.transfer.context.cancel import CancelToken
-from lakehouse_sdk.transfer.plan.handle import TransferPlan
-from lakehouse_sdk.transfer.proof.prover import VerifyMode
-from lakehouse_sdk.transfer.run.engine import run_transfer
-from lakehouse_sdk.transfer.run.report import TransferReport
-from lakehouse_sdk.transfer.strategies import StrategyName
+from lakehouse_sdk.transfer.model.cancel import CancelToken
+from lakehouse_sdk.transfer.model.report import TransferReport
 
 _EXIT_S = 10.0
 """At the interpreter's exit runs are cancelled, and waited for so long."""
@@ -158,9 +153,28 @@ class TransferRun:
         return f"<TransferRun failed: {error}>" if error is not None else f"<TransferRun {self.result().summary}>"
 
     def _repr_html_(self) -> str:
-        from lakehouse_sdk.transfer.run.show import run_to_html  # noqa: PLC0415 (templates load when they are shown)
+        from lakehouse_sdk.display import (  # noqa: PLC0415 (templates load when they are shown)
+            format_bytes,
+            format_count,
+            format_duration,
+            format_rate,
+            html_card,
+        )
 
-        return run_to_html(self)
+        if not self.done():
+            now = self.progress
+            facts = {
+                "objects": f"{format_count(now.done_objects)} of {format_count(now.total_objects)}",
+                "bytes": f"{format_bytes(now.done_bytes)} of {format_bytes(now.total_bytes)}",
+                "failed": format_count(now.failed_objects),
+                "rate": format_rate(now.done_bytes, now.seconds),
+                "time left": format_duration(now.eta_s),
+            }
+            return str(html_card(f"Transfer under way: {now.stage or 'waiting'}", facts))
+        error = self.exception()
+        return (
+            str(html_card("Transfer failed", {}, str(error), tone="bad")) if error is not None else self.result()._repr_html_()
+        )
 
     def _run(self) -> None:
         try:
@@ -203,25 +217,6 @@ class TransferRun:
             return RunProgress(event.stage)
         seconds = now_s - self._copying_since_s
         return RunProgress(was.stage, done_objects, was.total_objects, done_bytes, was.total_bytes, failed, seconds)
-
-
-def start_transfer(
-    plan: TransferPlan,
-    *,
-    settings: Settings,
-    strategy: StrategyName = "auto",
-    verify: VerifyMode = "auto",
-    manifest: bool = False,
-    observer: Observer = ignore_events,
-) -> TransferRun:
-    """As `run_transfer`, in a thread of its own; returns at once."""
-
-    def work(observer: Observer, cancel: CancelToken) -> TransferReport:
-        return run_transfer(
-            plan, settings=settings, strategy=strategy, verify=verify, manifest=manifest, observer=observer, cancel=cancel
-        )
-
-    return TransferRun(work, observer=observer)
 
 
 @atexit.register

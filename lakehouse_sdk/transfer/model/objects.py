@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal, NamedTuple
+
+StrategyName = Literal["auto", "direct", "streaming", "staged"]
+"""How bytes travel; `auto` chooses by what is true of the two ends."""
 
 
 class Action(StrEnum):
@@ -131,3 +135,23 @@ class SkipCount:
         """One more."""
         self.objects += 1
         self.size_bytes += size_bytes
+
+
+class Entry(NamedTuple):
+    """One object or file of a listing.
+
+    Attributes:
+        name: Name below the listed prefix or folder; what the two ends are matched by.
+        key: Whole key, or absolute path.
+        size_bytes: Size.
+        etag: ETag, empty for files.
+        last_modified: Aware UTC time of the last change.
+        obstacle: Why it cannot be copied or replaced (a socket, a link to a folder); empty where it can.
+    """
+
+    name: str
+    key: str
+    size_bytes: int
+    etag: str
+    last_modified: datetime
+    obstacle: str = ""

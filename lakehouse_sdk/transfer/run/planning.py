@@ -19,10 +19,9 @@ from lakehouse_sdk.parallel import resolve_ordered
 from lakehouse_sdk.storage import ListingOrderError
 from lakehouse_sdk.transfer.context.ends import End, Ends, check_apart, resolve_ends
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.model import PlannedObject, SkipCount
+from lakehouse_sdk.transfer.model.objects import Entry, PlannedObject, SkipCount
 from lakehouse_sdk.transfer.plan.diff import (
     CompareMode,
-    Entry,
     OutOfOrderError,
     PlannedItems,
     PlanRules,
@@ -33,12 +32,13 @@ from lakehouse_sdk.transfer.plan.diff import (
     plan_to_folder,
     plan_to_s3,
 )
-from lakehouse_sdk.transfer.plan.handle import TransferPlan
 from lakehouse_sdk.transfer.plan.listing import KeptEntries, find_empty_reason, list_end, sort_names
 from lakehouse_sdk.transfer.plan.names import find_folder_conflicts
 from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
+from lakehouse_sdk.transfer.plan.transfer_plan import TransferPlan
 from lakehouse_sdk.transfer.proof.hashing import hash_path
 from lakehouse_sdk.transfer.proof.prover import Prover
+from lakehouse_sdk.transfer.run.driver import PlanDriver
 from lakehouse_sdk.uris import Address
 
 _HASHES_AT_ONCE = 16
@@ -127,8 +127,7 @@ class _Planner:
             self._settle(items, rules),
             skipped=skipped,
             selection=rules.selection,
-            settings=self.settings,
-            observer=self.observer,
+            driver=PlanDriver(self.settings, self.observer),
         )
         if not plan.totals.objects:
             plan.note = self._find_empty_reason(source.count)

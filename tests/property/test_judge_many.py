@@ -15,7 +15,8 @@ from table_archives import DAY, KLINE_HEADER, kline, klines_archive
 from table_samples import source_file
 
 from lakehouse_sdk.config import QualitySettings
-from lakehouse_sdk.tables import CheckedBatch, SourceFile, check_archives, parse_archive, together, validate
+from lakehouse_sdk.tables import CheckedBatch, SourceFile, check_archives, parse_archive, validate
+from lakehouse_sdk.tables.judge import many
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, SampleType, make_sample
 
 LIMITS = QualitySettings(halt_bars=3, frozen_snapshots=3, price_jump=0.01)
@@ -107,7 +108,7 @@ def parsed_alone(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
         keys.clear()
         return taken
 
-    monkeypatch.setattr(together, "parse_archive", parse)
+    monkeypatch.setattr(many, "parse_archive", parse)
     return take
 
 
@@ -145,7 +146,7 @@ def test_large_archives_and_other_series_are_left_alone(
     small, other = klines_archive([kline(0)]), klines_archive([kline(0)], market="um")
     check_archives([small, other], LIMITS)
     assert len(parsed_alone()) == 2, "one of a series each"
-    monkeypatch.setattr(together, "SMALL_BYTES", len(small[0]))
+    monkeypatch.setattr(many, "SMALL_BYTES", len(small[0]))
     check_archives([small, klines_archive([kline(0)], symbol="ETHUSDT")], LIMITS)
     assert len(parsed_alone()) == 2
 
@@ -156,7 +157,7 @@ def test_rules_of_other_packages_see_one_archive_at_a_time(
     archives = [klines_archive([kline(0)]), klines_archive([kline(0)], symbol="ETHUSDT")]
     check_archives(archives, LIMITS)
     assert parsed_alone() == []
-    monkeypatch.setattr(together, "select_installed", lambda spec, severity: ("a rule",))
+    monkeypatch.setattr(many, "select_installed", lambda spec, severity: ("a rule",))
     check_archives(archives, LIMITS)
     assert len(parsed_alone()) == 2
 
@@ -167,7 +168,7 @@ def test_a_large_file_in_a_small_archive_is_read_by_itself(
     """What is small while it is packed may be large: a few of those must not be held at once."""
     large = klines_archive([kline(i) for i in range(200)])
     small = [klines_archive([kline(0)], symbol=symbol) for symbol in ("ETHUSDT", "SOLUSDT")]
-    monkeypatch.setattr(together, "_MOST_TEXT_BYTES", 5_000)
+    monkeypatch.setattr(many, "_MOST_TEXT_BYTES", 5_000)
     monkeypatch.setattr("lakehouse_sdk.tables.judge.container.PIECE_BYTES", 1_000)
     batches = check_archives([large, *small], LIMITS)
     assert [batch.rows_accepted for batch in batches] == [200, 1, 1]

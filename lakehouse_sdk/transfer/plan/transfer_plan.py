@@ -3,26 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lakehouse_sdk.errors import DeleteRefusedError, UsageError
-from lakehouse_sdk.events import Observer, ignore_events
-from lakehouse_sdk.transfer.model import Action, PlannedObject, PlanTotals, SkipCount
+from lakehouse_sdk.transfer.model.objects import Action, PlannedObject, PlanTotals, SkipCount, StrategyName
+from lakehouse_sdk.transfer.model.report import TransferReport
+from lakehouse_sdk.transfer.model.running import TransferRun
 from lakehouse_sdk.transfer.plan.rows import MEMORY_ROWS, RowStore
+from lakehouse_sdk.transfer.plan.saved import PlanHead, open_saved, save_plan
 from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
+from lakehouse_sdk.transfer.proof.prover import VerifyMode
 from lakehouse_sdk.uris import Address
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.transfer.model.report import TransferReport
+    from lakehouse_sdk.transfer.model.running import TransferRun
     from lakehouse_sdk.transfer.proof.prover import VerifyMode
-    from lakehouse_sdk.transfer.run.forecast import Forecast
-    from lakehouse_sdk.transfer.run.handle import TransferRun
-    from lakehouse_sdk.transfer.run.report import TransferReport
-    from lakehouse_sdk.transfer.strategies import StrategyName
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run will take, estimated from the sizes of a plan's objects; retries come on top.
+
+    Attributes:
+        strategy: The strategy that it holds for.
+        reason: Why this one, for people.
+        bytes_through_client: Bytes that will cross this machine's network.
+        s3_requests: Requests to all servers, verification and deletes included.
+    """
+
+    strategy: str
+    reason: str
+    bytes_through_client: int
+    s3_requests: int
+
+
+class Driver(Protocol):
+    """Who carries plans out, for plans that are to run by themselves; `transfer.run.driver.PlanDriver` is the one."""
+
+    def forecast(self, plan: TransferPlan, strategy: StrategyName) -> Forecast:
+        """Bytes and requests that `plan` takes."""
+
+    def run(self, plan: TransferPlan, *, strategy: StrategyName, verify: VerifyMode, manifest: bool) -> TransferReport:
+        """Carry `plan` out."""
+
+    def start(self, plan: TransferPlan, *, strategy: StrategyName, verify: VerifyMode, manifest: bool) -> TransferRun:
+        """Carry `plan` out in a thread of its own."""
 
 
 class TransferPlan:
@@ -57,11 +89,9 @@ class TransferPlan:
         delete_refusal: str = "",
         selection: Selection = SELECT_ALL,
         memory_rows: int = MEMORY_ROWS,
-        settings: Settings | None = None,
-        observer: Observer = ignore_events,
+        driver: Driver | None = None,
     ) -> None:
-        self._settings = settings
-        self._observer = observer
+        self._driver = driver
         self.source = source
         self.target = target
         self.note = note
@@ -86,27 +116,33 @@ class TransferPlan:
         return cls(source, target, rows)
 
     @classmethod
-    def load(cls, path: str | Path, *, settings: Settings | None = None, observer: Observer = ignore_events) -> Self:
+    def load(cls, path: str | Path, *, driver: Driver | None = None) -> Self:
         """The plan that `save` wrote; it may be run on another machine whose settings know its profiles.
 
         Args:
             path: The file.
-            settings: What `run`, `start` and `forecast` reach the two ends by; without, the plan can be looked at.
-            observer: Told when it runs.
+            driver: What `run`, `start` and `forecast` are done by; without, the plan can be looked at.
 
         Raises:
             NotFoundError: There is no such file.
             IntegrityError: Not a saved plan, or written by a later version of the SDK.
         """
-        from lakehouse_sdk.transfer.plan.saved import load_plan  # noqa: PLC0415 (Arrow loads when it is asked for)
-
-        return load_plan(cls, Path(path), settings=settings, observer=observer)
+        with open_saved(Path(path)) as (head, rows):
+            return cls(
+                head.source,
+                head.target,
+                rows,
+                note=head.note,
+                skipped=head.skipped,
+                delete_refusal=head.delete_refusal,
+                selection=head.selection,
+                driver=driver,
+            )
 
     def save(self, path: str | Path) -> None:
         """Write the plan to a Parquet file, whole or not at all; columns as the fields of `PlannedObject`, no credentials."""
-        from lakehouse_sdk.transfer.plan.saved import save_plan  # noqa: PLC0415 (Arrow loads when it is asked for)
-
-        save_plan(self, Path(path))
+        head = PlanHead(self.source, self.target, self.note, self.counted_skips, self.delete_refusal, self.selection)
+        save_plan(head, self, Path(path))
 
     def __iter__(self) -> Iterator[PlannedObject]:
         return iter(self._rows)
@@ -139,9 +175,7 @@ class TransferPlan:
         Raises:
             UsageError: The strategy cannot join the plan's ends, or the plan was loaded without settings.
         """
-        from lakehouse_sdk.transfer.run.forecast import forecast_plan  # noqa: PLC0415 (knows the plan)
-
-        return forecast_plan(self, self._need_settings(), strategy)
+        return self._need_driver().forecast(self, strategy)
 
     def run(self, *, strategy: StrategyName = "auto", verify: VerifyMode = "auto", manifest: bool = False) -> TransferReport:
         """Carry it out and wait; arguments, guarantees and errors as `Lakehouse.sync`.
@@ -152,34 +186,16 @@ class TransferPlan:
             DeleteRefusedError: The plan would delete more than its limit; nothing was copied.
             UsageError: The plan was loaded without settings.
         """
-        from lakehouse_sdk.transfer.run.engine import run_transfer  # noqa: PLC0415 (knows the plan)
-
-        return run_transfer(
-            self,
-            settings=self._need_settings(),
-            strategy=strategy,
-            verify=verify,
-            manifest=manifest,
-            observer=self._observer,
-        )
+        return self._need_driver().run(self, strategy=strategy, verify=verify, manifest=manifest)
 
     def start(self, *, strategy: StrategyName = "auto", verify: VerifyMode = "auto", manifest: bool = False) -> TransferRun:
         """As `run`, in a thread of its own; returns at once with what can be watched, cancelled and waited for."""
-        from lakehouse_sdk.transfer.run.handle import start_transfer  # noqa: PLC0415 (knows the plan)
+        return self._need_driver().start(self, strategy=strategy, verify=verify, manifest=manifest)
 
-        return start_transfer(
-            self,
-            settings=self._need_settings(),
-            strategy=strategy,
-            verify=verify,
-            manifest=manifest,
-            observer=self._observer,
-        )
-
-    def _need_settings(self) -> Settings:
-        if self._settings is None:
+    def _need_driver(self) -> Driver:
+        if self._driver is None:
             raise UsageError("This plan was loaded without settings.", hint="Load it with lake.load_plan(path).")
-        return self._settings
+        return self._driver
 
     def check_deletes(self) -> None:
         """Do nothing where the plan's deletes are within their limit.
@@ -212,14 +228,58 @@ class TransferPlan:
 
     def to_pandas(self) -> pd.DataFrame:
         """One line for each row, columns as the fields of `PlannedObject`, in the order of the plan."""
-        from lakehouse_sdk.transfer.run.show import rows_to_pandas  # noqa: PLC0415 (pandas loads when it is asked for)
+        import pandas as pd  # noqa: PLC0415 (loads when it is asked for)
 
-        return rows_to_pandas(self)
+        columns = [
+            "relative_key",
+            "source_key",
+            "target_key",
+            "size_bytes",
+            "etag",
+            "action",
+            "reason",
+            "sha256",
+            "last_modified",
+        ]
+        lines = [
+            (*(getattr(row, name) for name in columns[:5]), row.action.value, row.reason, row.sha256, row.last_modified)
+            for row in self
+        ]
+        return pd.DataFrame(lines, columns=columns)
 
     def _repr_html_(self) -> str:
-        from lakehouse_sdk.transfer.run.show import plan_to_html  # noqa: PLC0415 (templates load when they are shown)
+        from lakehouse_sdk.display import (  # noqa: PLC0415 (templates load when they are shown)
+            format_bytes,
+            format_count,
+            html_card,
+            html_table,
+        )
 
-        return plan_to_html(self)
+        totals = self.totals
+        facts = {
+            "to copy": f"{format_count(totals.copy_objects)} ({format_bytes(totals.copy_bytes)})",
+            "to skip": format_count(totals.skip_objects),
+            "conflicts": format_count(totals.conflict_objects),
+        }
+        if totals.delete_objects:
+            facts["to delete"] = f"{format_count(totals.delete_objects)} ({format_bytes(totals.delete_bytes)})"
+        if self.delete_refusal:
+            facts["deletes refused"] = self.delete_refusal
+        if not self.selection.is_everything:
+            facts["selection"] = self.selection.describe()
+        shown = list(islice(chain.from_iterable(self.rows(action) for action in _SHOWN_ACTIONS), _SHOWN_ROWS))
+        rows = [(row.action.value, row.relative_key, format_bytes(row.size_bytes), row.reason) for row in shown]
+        changes = totals.conflict_objects + totals.delete_objects + totals.copy_objects
+        caption = f"The first {len(shown)} of {format_count(changes)}" if changes > len(shown) else ""
+        body = html_table(rows, ["action", "object", "size", "why"], caption=caption) if rows else self.summary
+        return str(
+            html_card(
+                f"{self.source} → {self.target}",
+                facts,
+                body,
+                tone="warn" if totals.conflict_objects or self.delete_refusal else "",
+            )
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Addresses and totals as plain values for JSON; rows are left out."""
@@ -237,6 +297,10 @@ class TransferPlan:
             "delete_bytes": totals.delete_bytes,
             "delete_refusal": self.delete_refusal,
         }
+
+
+_SHOWN_ROWS = 20
+_SHOWN_ACTIONS = (Action.CONFLICT, Action.DELETE, Action.COPY)
 
 
 class _Counts:

@@ -7,14 +7,31 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.errors import TransferError
-from lakehouse_sdk.transfer.model import Outcome, Status
-from lakehouse_sdk.transfer.strategies.fallback import Fallback
+from lakehouse_sdk.transfer.model.objects import Outcome, Status
 from lakehouse_sdk.uris import Address, S3Address
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN_FAILURES = 5
+_SHOWN_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Objects that went from one strategy to another.
+
+    Attributes:
+        from_strategy: Where they were refused.
+        to_strategy: Where they went.
+        objects: How many.
+        reason: Why the first of them was refused, for people.
+    """
+
+    from_strategy: str
+    to_strategy: str
+    objects: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +164,54 @@ class TransferReport:
 
     def to_pandas(self) -> pd.DataFrame:
         """One line for each outcome: key, status, reason, runner, size_bytes, sha256, attempts; in the order they ended."""
-        from lakehouse_sdk.transfer.run.show import outcomes_to_pandas  # noqa: PLC0415 (pandas loads when it is asked for)
+        import pandas as pd  # noqa: PLC0415 (loads when it is asked for)
 
-        return outcomes_to_pandas(self.outcomes)
+        columns = ["relative_key", "status", "reason", "runner", "size_bytes", "target_key", "sha256", "attempts"]
+        lines = [
+            (
+                item.row.relative_key,
+                item.status.value,
+                item.reason,
+                item.runner,
+                item.row.size_bytes,
+                item.row.target_key,
+                item.sha256,
+                item.attempts,
+            )
+            for item in self.outcomes
+        ]
+        return pd.DataFrame(lines, columns=columns)
 
     def _repr_html_(self) -> str:
-        from lakehouse_sdk.transfer.run.show import report_to_html  # noqa: PLC0415 (templates load when they are shown)
+        from lakehouse_sdk.display import (  # noqa: PLC0415 (templates load when they are shown)
+            NOTHING,
+            format_bytes,
+            format_count,
+            format_duration,
+            format_rate,
+            html_card,
+            html_table,
+        )
 
-        return report_to_html(self)
+        failures = self.failures
+        facts = {"done": f"{format_count(self.count(Status.DONE))} ({format_bytes(self.bytes_copied)})"}
+        if deleted := self.count(Status.DELETED):
+            facts["deleted"] = format_count(deleted)
+        facts |= {
+            "skipped": format_count(self.count(Status.SKIPPED)),
+            "cancelled, not all done" if self.cancelled else "not done": format_count(len(failures)),
+            "time": format_duration(self.seconds),
+            "throughput": format_rate(self.bytes_copied, self.seconds) if self.bytes_copied else NOTHING,
+            "strategy": f"{self.strategy}: {self.strategy_reason}",
+            "through this machine": format_bytes(self.bytes_through_client),
+            "tried again": format_count(self.retries),
+            "client commands": f"{format_count(self.s5cmd_commands)} in {format_count(self.s5cmd_processes)} s5cmd processes",
+            "S3 requests": f"{format_count(self.s3_requests)} own, {format_count(self.s3_requests_of_s5cmd)} of s5cmd",
+            "peak memory": format_bytes(self.peak_memory_bytes) if self.peak_memory_bytes else NOTHING,
+        }
+        rows = [(item.status.value, item.row.relative_key, item.reason) for item in failures]
+        body = html_table(rows, ["state", "object", "why"], max_rows=_SHOWN_ROWS) if rows else ""
+        return str(html_card(f"{self.source} → {self.target}", facts, body, tone="good" if self.ok else "bad"))
 
 
 _SHOWN = (Status.DONE, Status.DELETED, Status.SKIPPED, Status.CONFLICT, Status.FAILED, Status.CANCELLED)
