@@ -24,6 +24,9 @@ LakehouseError                          something the SDK can name went wrong
 
 from __future__ import annotations
 
+TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP statuses after which the same request may succeed."""
+
 
 class LakehouseError(Exception):
     """Base of every error the SDK raises on purpose.
@@ -31,9 +34,13 @@ class LakehouseError(Exception):
     Attributes:
         message: What happened, and to which object.
         hint: What to do next, one sentence, or None where nothing is known to help.
+        is_transient: True where the same call may succeed later; every retry in the SDK asks this and nothing else.
+        is_exhausted: True where it was tried again already, as often as its policy allows.
     """
 
     exit_code = 1
+    is_transient = False
+    is_exhausted = False
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -64,6 +71,8 @@ class ConfigurationError(UsageError):
 
 class ConnectError(LakehouseError, ConnectionError):
     """No server answers at the endpoint."""
+
+    is_transient = True
 
 
 class AccessError(LakehouseError, PermissionError):
@@ -106,6 +115,7 @@ class StorageError(LakehouseError, OSError):
         super().__init__(message, hint=hint)
         self.status = status
         self.code = code
+        self.is_transient = status in TRANSIENT_STATUS
 
 
 class TransferError(LakehouseError):

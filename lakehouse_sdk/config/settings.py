@@ -178,9 +178,9 @@ class TransferSettings(_Group):
     """Folder that `staged` copies pass through; default: a fresh folder in the system's temporary directory."""
     staging_max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)
     """Most bytes that rest in the staging folder at once; a larger transfer goes in several rounds."""
-    max_attempts: int = Field(default=4, ge=1, le=20)
-    """How often an object or part is tried at most while it fails for a reason that passes; single requests are repeated
-    up to five times before that."""
+    max_attempts: int = Field(default=8, ge=1, le=20)
+    """How often a request, a part or an object is tried at most while it fails for a reason that passes; the three do not
+    multiply."""
     max_bytes_per_s: int | None = Field(default=None, ge=64 * 1024)
     """Most bytes a second that pass this machine, in own requests; None: no limit. With a limit s5cmd, which knows none, is
     not used for uploads and downloads."""

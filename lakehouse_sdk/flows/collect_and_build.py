@@ -17,7 +17,7 @@ from prefect.utilities.annotations import quote
 from lakehouse_sdk import jobs
 from lakehouse_sdk.archives import ArchiveQuery, Cadence
 from lakehouse_sdk.config import Settings, load_settings
-from lakehouse_sdk.errors import ConnectError, StorageError
+from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.flows.artifacts import RunObserver, write_summary
 from lakehouse_sdk.flows.report import RunReport, StepTime
 from lakehouse_sdk.transfer import TransferReport
@@ -26,7 +26,7 @@ from lakehouse_sdk.transfer import TransferReport
 def is_worth_retrying(task: object, run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 (Prefect's signature)
     """Retry what may pass by itself: an unreachable server, a 5xx. Refused credentials and wrong settings do not."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, ConnectError) or (isinstance(error, StorageError) and error.status >= 500)
+    return isinstance(error, LakehouseError) and error.is_transient
 
 
 P = ParamSpec("P")

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import AccessError, ConflictError, NotFoundError, StorageError
+from lakehouse_sdk.retry import RetryPolicy
 from lakehouse_sdk.storage.answers import (
     CopyResult,
     DeleteFailure,
@@ -33,7 +34,7 @@ from lakehouse_sdk.storage.answers import (
 from lakehouse_sdk.storage.connection import Body, Reply
 from lakehouse_sdk.storage.listing import ParallelListing
 from lakehouse_sdk.storage.uploads import UploadRequests
-from lakehouse_sdk.storage.wire import Wire
+from lakehouse_sdk.storage.wire import DEFAULT_RETRY, Wire
 
 _DELETE_BATCH = 1000
 """S3's limit of keys in one DeleteObjects."""
@@ -64,10 +65,15 @@ class S3Client(UploadRequests):
         max_connections: int = 32,
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 60.0,
+        retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
         self.profile = profile
         self._wire = Wire(
-            profile, max_connections=max_connections, connect_timeout_s=connect_timeout_s, read_timeout_s=read_timeout_s
+            profile,
+            max_connections=max_connections,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+            retry=retry,
         )
 
     def __enter__(self) -> Self:

@@ -36,6 +36,7 @@ class BrokenConnectionError(ConnectError):
     def __init__(self, message: str, *, hint: str | None = None, tls: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.tls = tls
+        self.is_transient = not tls
 
 
 class Reply(io.RawIOBase):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 import ssl
 import threading
@@ -15,18 +14,18 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import ConnectError
+from lakehouse_sdk.retry import RetryPolicy, call_with_retry
 from lakehouse_sdk.storage.connection import Body, BrokenConnectionError, ConnectionPool, Reply
 from lakehouse_sdk.storage.refusals import Refusal
 from lakehouse_sdk.storage.signing import UNSIGNED, Signer, encode_header
 
-_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _ERROR_IN_200 = re.compile(rb"^\s*(<\?xml[^>]*\?>)?\s*<Error[ >]")
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
 _STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503, "RequestTimeout": 408}
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
-_MAX_ATTEMPTS = 5
-_FIRST_DELAY_S = 0.2
+DEFAULT_RETRY = RetryPolicy(attempts=5, first_delay_s=0.2)
+"""For requests that a person waits for: a server that is not there is said within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ _Result = TypeVar("_Result")
 class Wire:
     """Requests to one S3 server; safe to share between threads.
 
-    Connection errors and the statuses 408, 429, 5xx are sent up to five times in all, with exponential backoff and full
-    jitter; so is an error that arrives under the status 200, as a copy's may.
+    Connection errors and the statuses 408, 429, 5xx are sent again as `retry` says, by default up to five times in all; so is
+    an error that arrives under the status 200, as a copy's may.
 
     Attributes:
         profile: The server and its credentials.
@@ -65,9 +64,18 @@ class Wire:
         requests_repeated: Those of them that were repetitions.
     """
 
-    def __init__(self, profile: S3Profile, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float) -> None:
+    def __init__(
+        self,
+        profile: S3Profile,
+        *,
+        max_connections: int,
+        connect_timeout_s: float,
+        read_timeout_s: float,
+        retry: RetryPolicy = DEFAULT_RETRY,
+    ) -> None:
         parts = urlsplit(profile.resolved_endpoint_url)
         self.profile = profile
+        self._policy = retry
         self.requests_sent = 0
         self.requests_repeated = 0
         self._lock = threading.Lock()
@@ -138,25 +146,25 @@ class Wire:
         return self._repeat(_Request("GET", bucket, key, {}, headers or {}), self._open_once)
 
     def _repeat(self, request: _Request, once: Callable[[_Request], _Result]) -> _Result:
-        delay_s = _FIRST_DELAY_S
         interrupted = self._interrupted
-        for attempt in range(1, _MAX_ATTEMPTS + 1):
-            last = attempt == _MAX_ATTEMPTS
+
+        def attempt(_number: int) -> _Result:
             try:
                 return once(request)
             except BrokenConnectionError as error:
-                if last or error.tls or interrupted.is_set():
-                    raise self._unreachable(error) from error
-            except _RefusedError as error:
-                if last or error.refusal.status not in _RETRYABLE_STATUS:
-                    raise error.refusal.to_error() from None
-            if interrupted.wait(random.uniform(0, delay_s)):  # noqa: S311 (jitter, not a secret)
-                raise ConnectError(f"A request to {self.profile.resolved_endpoint_url} was interrupted.")
-            self._mine.repeats = self.repeats_of_thread + 1
-            with self._lock:
-                self.requests_repeated += 1
-            delay_s *= 2
-        raise AssertionError
+                raise self._unreachable(error, may_pass=not (error.tls or interrupted.is_set())) from error
+
+        def wait(seconds: float) -> bool:
+            if interrupted.wait(seconds):
+                raise self._unreachable(BrokenConnectionError("interrupted"), may_pass=False)
+            return False
+
+        return call_with_retry(attempt, self._policy, note_retry=self._note_repeat, wait=wait)
+
+    def _note_repeat(self) -> None:
+        self._mine.repeats = self.repeats_of_thread + 1
+        with self._lock:
+            self.requests_repeated += 1
 
     def _send_once(self, request: _Request) -> Answer:
         reply = self._exchange(request)
@@ -164,14 +172,14 @@ class Wire:
         # Only answers that are XML by contract are looked into; a GET's body may be an object that looks like an error.
         late = answer.status < 300 and request.method in {"PUT", "POST"} and _ERROR_IN_200.match(answer.body) is not None
         if late or answer.status >= 300:
-            raise _RefusedError(self._refusal(request, answer, late=late))
+            raise self._refusal(request, answer, late=late).to_error()
         return answer
 
     def _open_once(self, request: _Request) -> Reply:
         reply = self._exchange(request)
         if reply.status >= 300:
             answer = Answer(reply.status, reply.headers, reply.read_all())
-            raise _RefusedError(self._refusal(request, answer, late=False))
+            raise self._refusal(request, answer, late=False).to_error()
         return reply
 
     def _exchange(self, request: _Request) -> Reply:
@@ -219,25 +227,20 @@ class Wire:
             endpoint_url=self.profile.resolved_endpoint_url,
         )
 
-    def _unreachable(self, error: BrokenConnectionError) -> ConnectError:
+    def _unreachable(self, error: BrokenConnectionError, *, may_pass: bool) -> ConnectError:
         endpoint = self.profile.resolved_endpoint_url
         if error.tls:
-            return ConnectError(
+            found = ConnectError(
                 f"No TLS connection to {endpoint} ({error.message}).",
                 hint="Check whether the server speaks http or https, and its certificate.",
             )
-        return ConnectError(
-            f"No S3 server answers at {endpoint} ({error.message}).",
-            hint="Check storage.endpoint_url (`lakehouse config show --origin`), or start a local server: `lakehouse up`.",
-        )
-
-
-class _RefusedError(Exception):
-    """Between one attempt and the next: the server's refusal."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
+        else:
+            found = ConnectError(
+                f"No S3 server answers at {endpoint} ({error.message}).",
+                hint="Check storage.endpoint_url (`lakehouse config show --origin`), or start a local server: `lakehouse up`.",
+            )
+        found.is_transient = may_pass
+        return found
 
 
 def _hash(body: Body) -> str:

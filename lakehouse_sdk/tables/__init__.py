@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.judge.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.judge.parse import parse_archive as parse_archive
     from lakehouse_sdk.tables.judge.reconcile import Reconciliation as Reconciliation
-    from lakehouse_sdk.tables.judge.reconcile import give_way as give_way
+    from lakehouse_sdk.tables.judge.reconcile import drop_covered_days as drop_covered_days
     from lakehouse_sdk.tables.judge.rules import describe_rule as describe_rule
     from lakehouse_sdk.tables.judge.validation import CheckedBatch as CheckedBatch
     from lakehouse_sdk.tables.judge.validation import validate as validate
@@ -86,7 +86,7 @@ _HOMES = {
     "find_format": "layout.formats",
     "find_replayable": "views.replay",
     "get_format": "layout.formats",
-    "give_way": "judge.reconcile",
+    "drop_covered_days": "judge.reconcile",
     "holds": "views.replay",
     "make_file": "judge.declared.read",
     "open_bars": "views.gold",
@@ -124,11 +124,11 @@ __all__ = [
     "check_archives",
     "check_file",
     "describe_rule",
+    "drop_covered_days",
     "find_content",
     "find_format",
     "find_replayable",
     "get_format",
-    "give_way",
     "holds",
     "make_file",
     "open_bars",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import re
 import time
 from collections.abc import Mapping
@@ -20,11 +19,10 @@ from urllib3.exceptions import HTTPError, SSLError
 from lakehouse_sdk.archives.coinbase.limits import RequestLimit
 from lakehouse_sdk.config import CoinbaseSettings
 from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError, StorageError
+from lakehouse_sdk.retry import RetryPolicy, call_with_retry
 
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 """What may be over with the next attempt; from 520 the network in front of the API speaks."""
-_FIRST_DELAY_S = 0.2
-_MAX_DELAY_S = 8.0
 _MAX_PAUSE_S = 60.0
 _DEFAULT_PAUSE_S = 1.0
 """Pause after a 429 that names none: limits are counted by the second."""
@@ -72,7 +70,7 @@ class CoinbaseApi:
 
     def __init__(self, settings: CoinbaseSettings, *, max_connections: int) -> None:
         self.url = settings.api_url.rstrip("/")
-        self._max_attempts = settings.max_attempts
+        self._policy = RetryPolicy(settings.max_attempts)
         self._limit = RequestLimit(settings.requests_per_s)
         timeout = urllib3.Timeout(connect=settings.timeout_s, read=settings.timeout_s)
         self._pool = urllib3.PoolManager(maxsize=max_connections, timeout=timeout, headers=_HEADERS)
@@ -87,35 +85,43 @@ class CoinbaseApi:
             StorageError: Any other refusal, after retries where they may help; an answer that is no JSON array.
         """
         url = f"{self.url}{path}?{urlencode(query)}" if query else f"{self.url}{path}"
-        for attempt in range(1, self._max_attempts + 1):
-            self._limit.take()
-            try:
-                return self._ask(url)
-            except _PassingError as passing:
-                if attempt == self._max_attempts:
-                    raise passing.error from passing.__cause__
-                if passing.pause_s is None:
-                    wait_before_attempt(attempt)
-                else:
-                    self._limit.pause(passing.pause_s)
-        raise AssertionError
+        return call_with_retry(lambda _: self._ask(url), self._policy, wait=self._wait)
+
+    def _wait(self, seconds: float) -> bool:
+        """Between two attempts; where the API said how long, `take` waits, with all other threads."""
+        if not self._limit.is_paused:
+            time.sleep(seconds)
+        return False
+
+    def _refusal(self, url: str, answer: urllib3.BaseHTTPResponse) -> LakehouseError:
+        """The error that an answer means; where it may pass, no thread asks for as long as the answer says."""
+        refusal = _translate(url, answer)
+        refusal.is_transient = answer.status in _PASSING_STATUS
+        pause_s = _read_pause_s(answer) if refusal.is_transient else None
+        if pause_s is not None and pause_s > _MAX_PAUSE_S:
+            refusal.hint = f"Run the same again in {pause_s:.0f} seconds, or lower archives.coinbase.requests_per_s."
+            refusal.is_transient = False
+        elif pause_s is not None or answer.status == 429:
+            self._limit.pause(_DEFAULT_PAUSE_S if pause_s is None else pause_s)
+        return refusal
 
     def _ask(self, url: str) -> Page:
+        self._limit.take()
         try:
             answer = self._pool.request("GET", url, redirect=False, retries=False)
         except SSLError as error:
-            raise ConnectError(f"No TLS connection to {self.url} ({error}).", hint=_CHECK_ADDRESS) from error
+            refused = ConnectError(f"No TLS connection to {self.url} ({error}).", hint=_CHECK_ADDRESS)
+            refused.is_transient = False
+            raise refused from error
         except HTTPError as error:
-            unreachable = ConnectError(f"No whole answer from {url} ({type(error).__name__}).", hint=_CHECK_ADDRESS)
-            raise _PassingError(unreachable) from error
+            raise ConnectError(f"No whole answer from {url} ({type(error).__name__}).", hint=_CHECK_ADDRESS) from error
         if answer.status != 200:
-            raise _refusal(url, answer)
+            raise self._refusal(url, answer)
         try:
             rows = json.loads(answer.data, parse_float=str, parse_int=str)
         except ValueError as error:
             refusal = StorageError(f"{url} answers with something that is not JSON: {_beginning(answer)}.", hint=_CHECK_ADDRESS)
-            if answer.data.lstrip()[:1] in {b"[", b"{"}:
-                raise _PassingError(refusal) from error  # JSON that was cut
+            refusal.is_transient = answer.data.lstrip()[:1] in {b"[", b"{"}  # JSON that was cut
             raise refusal from error
         if not isinstance(rows, list):
             raise StorageError(f"{url} answers with no list: {_beginning(answer)}.", hint=_CHECK_ADDRESS)
@@ -123,21 +129,7 @@ class CoinbaseApi:
         return Page(url, answer.status, datetime.now(UTC), sha256, rows, _read_cursor(url, answer))
 
 
-class _PassingError(Exception):
-    """Between one attempt and the next: what it would be in the end, and how long nobody may ask."""
-
-    def __init__(self, error: LakehouseError, pause_s: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.pause_s = pause_s
-
-
-def wait_before_attempt(attempt: int) -> None:
-    """Wait after attempt number `attempt` (from 1) was in vain: exponential, with full jitter."""
-    time.sleep(random.uniform(0, min(_MAX_DELAY_S, _FIRST_DELAY_S * 2 ** (attempt - 1))))  # noqa: S311 (jitter, not a secret)
-
-
-def _refusal(url: str, answer: urllib3.BaseHTTPResponse) -> Exception:
+def _translate(url: str, answer: urllib3.BaseHTTPResponse) -> LakehouseError:
     status, words = answer.status, _beginning(answer)
     if status in {401, 403, 451}:
         hint = (
@@ -150,12 +142,7 @@ def _refusal(url: str, answer: urllib3.BaseHTTPResponse) -> Exception:
     if status not in _PASSING_STATUS:
         return StorageError(f"{url} is answered with {status}: {words}.", hint=_CHECK_ADDRESS, status=status)
     hint = "Coinbase is in trouble, or asked too often from this address; run the same again later."
-    error = StorageError(f"{url} is answered with {status}: {words}.", hint=hint, status=status)
-    pause_s = _read_pause_s(answer)
-    if pause_s is not None and pause_s > _MAX_PAUSE_S:
-        hint = f"Run the same again in {pause_s:.0f} seconds, or lower archives.coinbase.requests_per_s."
-        return StorageError(error.message, hint=hint, status=status)
-    return _PassingError(error, _DEFAULT_PAUSE_S if pause_s is None and status == 429 else pause_s)
+    return StorageError(f"{url} is answered with {status}: {words}.", hint=hint, status=status)
 
 
 def _read_pause_s(answer: urllib3.BaseHTTPResponse) -> float | None:

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from lakehouse_sdk.archives.coinbase.api import CoinbaseApi, wait_before_attempt
+from lakehouse_sdk.archives.coinbase.api import CoinbaseApi
 from lakehouse_sdk.archives.coinbase.content import DECIMAL, encode_csv
 from lakehouse_sdk.archives.coinbase.layout import CANDLES, INTERVAL_SECONDS, ArchiveKey
 from lakehouse_sdk.archives.protocol import MaterialisedStream
 from lakehouse_sdk.errors import IntegrityError, StorageError
+from lakehouse_sdk.retry import RetryPolicy, call_until
 
 HEADER = "open_time,open,high,low,close,volume"
 """`open_time` in milliseconds since 1970, the rest in the API's own digits."""
@@ -22,7 +23,7 @@ _MAX_CANDLES = 300
 """Of one request; the API refuses more instead of paging."""
 _DAY_S = 86_400
 _LONGEST = "1d"
-_EMPTY_ATTEMPTS = 4
+_EMPTY_PAGES = RetryPolicy(attempts=3)
 """How often an empty page is asked for before it is believed: the API is known to answer `[]` now and then."""
 
 
@@ -117,15 +118,17 @@ def _collect(api: CoinbaseApi, archive: ArchiveKey, log: list[bytes]) -> CandleR
         log.append(page.to_log_line(**candles.add(page.rows)))
         return bool(page.rows)
 
-    empty = [query for query in plan_pages(archive) if not ask(query)]
+    empty: list[Mapping[str, str]] = [query for query in plan_pages(archive) if not ask(query)]
     quiet = not candles.lines and archive.interval != _LONGEST
     if empty and quiet and not has_day_candle(api, archive, log):
         return candles
-    for attempt in range(1, _EMPTY_ATTEMPTS):
-        if not empty:
-            break
-        wait_before_attempt(attempt)
-        empty = [query for query in empty if not ask(query)]
+
+    def ask_again() -> list[Mapping[str, str]]:
+        empty[:] = [query for query in empty if not ask(query)]
+        return empty
+
+    if empty:
+        call_until(ask_again, lambda left: not left, _EMPTY_PAGES)
     if empty and quiet and not candles.lines:
         raise StorageError(
             f"Coinbase has a candle for {archive.symbol} on {archive.day}, and none of {archive.interval} on that day.",

@@ -37,6 +37,12 @@ class RequestLimit:
                 return
             time.sleep(wait_s)
 
+    @property
+    def is_paused(self) -> bool:
+        """True while nobody asks."""
+        with self._lock:
+            return time.monotonic() < self._paused_until_s
+
     def pause(self, seconds: float) -> None:
         """Nobody asks for so long; after that requests leave one by one, without a burst."""
         with self._lock:

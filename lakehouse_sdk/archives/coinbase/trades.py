@@ -7,19 +7,20 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from lakehouse_sdk.archives.coinbase.api import CoinbaseApi, Page, wait_before_attempt
+from lakehouse_sdk.archives.coinbase.api import CoinbaseApi, Page
 from lakehouse_sdk.archives.coinbase.candles import has_day_candle
 from lakehouse_sdk.archives.coinbase.content import DECIMAL, encode_csv
 from lakehouse_sdk.archives.coinbase.layout import ArchiveKey
 from lakehouse_sdk.archives.protocol import MaterialisedStream
 from lakehouse_sdk.errors import IntegrityError, StorageError
+from lakehouse_sdk.retry import RetryPolicy, call_until
 
 HEADER = "trade_id,time,price,size,side"
 """`side` is the taker's: `buy` where the trade lifted an offer; the rest in the API's own digits."""
 
 _LIMIT = 1000
 """Rows of one page, the API's maximum."""
-_EMPTY_ATTEMPTS = 3
+_EMPTY_PAGES = RetryPolicy(attempts=3)
 """How often an empty page is asked for before it is believed to be the end: the API is known to answer `[]` now and then."""
 _TAKER_OF_MAKER = {"buy": "sell", "sell": "buy"}
 _MAX_DIGITS = 18
@@ -137,13 +138,15 @@ class _TradeReader:
     def _ask(self, cursor: int | None) -> tuple[Page, list[Trade]]:
         query = {"limit": str(_LIMIT)} if cursor is None else {"limit": str(_LIMIT), "after": str(cursor)}
         path = f"/products/{quote(self._symbol, safe='')}/trades"
-        for attempt in range(1, _EMPTY_ATTEMPTS + 1):
-            page = self._api.get_page(path, query)
-            if page.rows or cursor == 1 or attempt == _EMPTY_ATTEMPTS:
-                return page, parse_trades(page.rows, self._symbol)
-            self._log.append(page.to_log_line())
-            wait_before_attempt(attempt)
-        raise AssertionError
+        asked: list[Page] = []
+
+        def ask() -> Page:
+            asked.append(self._api.get_page(path, query))
+            return asked[-1]
+
+        page = call_until(ask, lambda page: bool(page.rows) or cursor == 1, _EMPTY_PAGES)
+        self._log += [one.to_log_line() for one in asked[:-1]]
+        return page, parse_trades(page.rows, self._symbol)
 
     def _take(self, trades: list[Trade]) -> dict[str, int]:
         outside = repeated = 0

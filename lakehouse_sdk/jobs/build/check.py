@@ -73,7 +73,7 @@ class ArchiveChecker:
 
     def check_month(self, item: CollectedArchive, overlaps: Overlaps) -> tuple[CheckedBatch, Reconciliation | None]:
         """One monthly archive without the rows of days that have an archive of their own, and how far the two agree."""
-        from lakehouse_sdk.tables import give_way  # noqa: PLC0415 (loads polars)
+        from lakehouse_sdk.tables import drop_covered_days  # noqa: PLC0415 (loads polars)
 
         (month,) = self.read([item])
         entries = overlaps.find_days(item.archive)
@@ -81,7 +81,7 @@ class ArchiveChecker:
         dropped = [(entry.period_start, entry.period_end) for entry in entries if not entry.in_bronze]
         if month.defect is not None or not (readable or dropped):
             return month, None
-        return give_way(month, readable, dropped)
+        return drop_covered_days(month, readable, dropped)
 
 
 def gather_small(items: Iterable[CollectedArchive]) -> Iterator[list[CollectedArchive]]:

@@ -15,8 +15,6 @@ Tables are committed in a fixed order, `silver.quality` last: an archive that it
 
 from __future__ import annotations
 
-import random
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,34 +22,22 @@ from datetime import datetime
 from itertools import takewhile
 
 import pyarrow.parquet as pq
-from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table
 from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.transforms import DayTransform, IdentityTransform
-from sqlalchemy.exc import OperationalError
 
 from lakehouse_sdk.errors import TableError
 from lakehouse_sdk.tables.iceberg.datafiles import Rows, SourceId, WrittenFile, remove_files, rewrite_without, write_data_files
 from lakehouse_sdk.tables.iceberg.report import TableCommit
+from lakehouse_sdk.tables.iceberg.retry import LOST_RACE, UNKNOWN, retry_races
 from lakehouse_sdk.tables.layout.filters import all_of, any_of, differs, equals, within
 from lakehouse_sdk.tables.layout.schemas import SOURCE_KEY, SOURCE_SHA256, TableLayout
 from lakehouse_sdk.tables.layout.source import SourceFile
 
 GROUP_ROWS = 1_000_000
 """Rows held before they are written: about 130 MiB of klines; at 20 to 30 bytes a row a full partition file has 25 MiB."""
-MAX_ATTEMPTS = 30
-"""Races one commit may lose. Of n writers one wins each round, so this serves about as many at once."""
-_FIRST_WAIT_S = 0.05
-_LONGEST_WAIT_S = 2.0
 _READ_THREADS = 4
-
-_LOST_RACE = (CommitFailedException, ValidationException)
-"""Someone else was first; nothing of ours is visible."""
-_UNKNOWN = (CommitStateUnknownException, OperationalError)
-"""The catalogue did not answer, or stayed locked: the commit may stand or not."""
-
-
 Withdrawal = tuple[str, datetime, datetime]
 """Rows of an archive, by key, from the first time on and before the second, that leave the table."""
 
@@ -108,23 +94,18 @@ class PendingTable:
         """Make everything visible in one commit; an archive that is already there is left alone.
 
         Raises:
-            TableError: `MAX_ATTEMPTS` races were lost; nothing was committed.
+            TableError: `retry.RACES` were all lost; nothing was committed.
         """
         self._flush(self._take())
-        attempt = 1
-        while True:
+
+        def attempt(number: int) -> TableCommit:
             try:
-                return self._attempt(attempt)
-            except (*_LOST_RACE, *_UNKNOWN) as error:
-                self._outcome_unknown |= isinstance(error, _UNKNOWN)
-                if attempt == MAX_ATTEMPTS:
-                    raise TableError(
-                        f"{self._layout.name} could not be committed in {attempt} attempts: {type(error).__name__}.",
-                        hint="Others write to it all the time, or the catalogue is locked; run the same call again.",
-                    ) from error
-            time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - spreads writers
-            self._look_again()
-            attempt += 1
+                return self._attempt(number)
+            except UNKNOWN:
+                self._outcome_unknown = True
+                raise
+
+        return retry_races(self._layout.name, attempt, self._look_again)
 
     def discard(self) -> None:
         """Remove the files that were written and not committed; not where a commit may have taken them after all."""
@@ -186,7 +167,7 @@ class PendingTable:
         scan = self._table.scan(any_of(scopes), snapshot_id=self._snapshot_id())
         return any(task.file.file_path in ours for task in scan.plan_files())
 
-    def _give_way(self) -> None:
+    def _drop_what_is_there(self) -> None:
         """Drop archives that were to be put in place anew, and of which someone has committed another revision."""
         lost = {key for key in self._anew if self._present[key] - {self._claims[key].sha256}}
         if lost:
@@ -210,7 +191,7 @@ class PendingTable:
         self._written = kept
 
     def _attempt(self, attempt: int) -> TableCommit:
-        self._give_way()
+        self._drop_what_is_there()
         again = [self._claims[key] for key in sorted(self._anew) if self._claims[key].sha256 in self._present[key]]
         stale = [file for file in self._claims.values() if self._present[file.key] - {file.sha256}]
         withdrawn = [withdrawal for withdrawal in self._withdrawals if self._present[withdrawal[0]]]
@@ -229,7 +210,7 @@ class PendingTable:
                     append.append_data_file(written.data_file)
         try:
             self._table = transaction.commit_transaction()
-        except (*_LOST_RACE, *_UNKNOWN):
+        except (*LOST_RACE, *UNKNOWN):
             raise
         except BaseException:
             self._outcome_unknown = True

@@ -1,9 +1,7 @@
-"""A change of a table's metadata that is tried again from a fresh look whenever another writer was quicker."""
+"""The one retry of lost races: a change of a table that is tried again from a fresh look."""
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,10 +10,10 @@ from pyiceberg.table import Table
 from sqlalchemy.exc import OperationalError
 
 from lakehouse_sdk.errors import TableError
+from lakehouse_sdk.retry import RetryPolicy, call_with_retry
 
-MAX_ATTEMPTS = 20
-_FIRST_WAIT_S = 0.05
-_LONGEST_WAIT_S = 1.0
+RACES = RetryPolicy(attempts=30, first_delay_s=0.1, max_delay_s=2.0)
+"""Races one commit may lose. Of n writers one wins each round, so this serves about as many at once."""
 
 LOST_RACE = (CommitFailedException, ValidationException)
 """Someone else was first; nothing of ours is visible."""
@@ -27,26 +25,36 @@ LoadTable = Callable[[], Table]
 _Result = TypeVar("_Result")
 
 
-def commit_afresh(load: LoadTable, change: Callable[[Table], _Result]) -> _Result:
-    """What `change` gives, applied to the table as it is now; repeated after a lost race or an unknown outcome.
+def retry_races(name: str, change: Callable[[int], _Result], note_retry: Callable[[], None] = lambda: None) -> _Result:
+    """What `change` gives; repeated after a lost race or an unknown outcome.
 
     Args:
-        load: Loads the table as it is now.
-        change: Looks at the table and commits at most once; must find out by itself what an earlier attempt has done.
+        name: The table, for the error.
+        change: Called with the number of the attempt, from 1; commits at most once, and must find out by itself what an earlier
+            attempt has done.
+        note_retry: Called before each further attempt.
 
     Raises:
         TableError: Too many races were lost.
     """
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        table = load()
-        try:
-            return change(table)
-        except (*LOST_RACE, *UNKNOWN) as error:
-            if attempt == MAX_ATTEMPTS:
-                name = ".".join(table.name())
-                raise TableError(
-                    f"{name} could not be changed in {attempt} attempts: {type(error).__name__}.",
-                    hint="Others write to it all the time, or the catalogue is locked; run the same call again.",
-                ) from error
-        time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - spreads writers
-    raise AssertionError
+    try:
+        return call_with_retry(change, RACES, may_pass=_is_race, note_retry=note_retry)
+    except (*LOST_RACE, *UNKNOWN) as error:
+        raise TableError(
+            f"{name} could not be committed in {RACES.attempts} attempts: {type(error).__name__}.",
+            hint="Others write to it all the time, or the catalogue is locked; run the same call again.",
+        ) from error
+
+
+def commit_afresh(load: LoadTable, change: Callable[[Table], _Result]) -> _Result:
+    """What `change` gives, applied to the table as it is now; as `retry_races`."""
+    table = load()
+
+    def attempt(number: int) -> _Result:
+        return change(table if number == 1 else load())
+
+    return retry_races(".".join(table.name()), attempt)
+
+
+def _is_race(error: Exception) -> bool:
+    return isinstance(error, (*LOST_RACE, *UNKNOWN))

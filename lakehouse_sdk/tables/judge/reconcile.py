@@ -47,7 +47,7 @@ class Reconciliation:
         return not self.only_daily and not self.only_monthly and not self.differing
 
 
-def give_way(
+def drop_covered_days(
     month: CheckedBatch, days: Sequence[CheckedBatch], dropped: Sequence[tuple[datetime, datetime]] = ()
 ) -> tuple[CheckedBatch, Reconciliation]:
     """The monthly batch without the rows of days that have a daily archive, and how far the two agree.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from lakehouse_sdk.config import S3Profile, TransferSettings
+from lakehouse_sdk.retry import RetryPolicy, call_with_retry
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.context.partial import PartialProgress
 from lakehouse_sdk.transfer.context.throttle import Throttle
 from lakehouse_sdk.transfer.model.cancel import CancelToken
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class RunContext:
 
     Attributes:
         settings: How bytes are moved.
+        retry: How often a request, a part or an object is tried; one budget for all three.
         cancel: Set by the caller when the run is to stop.
         halt: Set by the run itself when its threads are to stop, for whatever reason; ends all waiting.
         throttle: What bytes that pass this machine wait for.
@@ -42,6 +47,7 @@ class RunContext:
         self, settings: TransferSettings, cancel: CancelToken | None = None, partial: PartialProgress | None = None
     ) -> None:
         self.settings = settings
+        self.retry = RetryPolicy(settings.max_attempts, first_delay_s=0.2, max_delay_s=8.0)
         self.cancel = cancel or CancelToken()
         self.halt = CancelToken()
         self.throttle = Throttle(settings.max_bytes_per_s, self.halt)
@@ -61,7 +67,7 @@ class RunContext:
         """Requests to the server of `profile`; the same client for the same profile."""
         with self._lock:
             if profile not in self._clients:
-                self._clients[profile] = S3Client(profile, max_connections=self.settings.max_concurrent)
+                self._clients[profile] = S3Client(profile, max_connections=self.settings.max_concurrent, retry=self.retry)
             return self._clients[profile]
 
     def is_stopped(self) -> bool:
@@ -78,6 +84,11 @@ class RunContext:
         """Note that something is tried once more; from any thread."""
         with self._lock:
             self.tally.retries += 1
+
+    def try_again(self, work: Callable[[], _Result], *, note_retry: Callable[[], None], attempts: int | None = None) -> _Result:
+        """`work`, tried again as `retry` says until the run halts; its last error is raised."""
+        policy = self.retry if attempts is None else replace(self.retry, attempts=attempts)
+        return call_with_retry(lambda _: work(), policy, note_retry=note_retry, wait=self.halt.wait)
 
     def count_bytes(self, size_bytes: int) -> None:
         """Note bytes that crossed this machine's network; from any thread."""

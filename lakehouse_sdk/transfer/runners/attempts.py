@@ -7,7 +7,6 @@ from dataclasses import replace
 from threading import Lock, local
 
 from lakehouse_sdk.errors import ConnectError, LakehouseError
-from lakehouse_sdk.transfer.context.retry import run_attempts
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 
@@ -19,8 +18,8 @@ class CancelledError(Exception):
     """The run was stopped while an object was on its way."""
 
 
-class Lifeline:
-    """Carries objects for the threads of one runner.
+class ObjectAttempts:
+    """Tries objects for the threads of one runner; a circuit breaker ends that where the server is gone.
 
     Args:
         runner: Its name.
@@ -35,7 +34,7 @@ class Lifeline:
         self._lock = Lock()
         self._mine = local()
 
-    def carry(self, row: PlannedObject, move: Callable[[], Outcome], *, attempts: int | None = None) -> Outcome:
+    def run(self, row: PlannedObject, move: Callable[[], Outcome], *, attempts: int | None = None) -> Outcome:
         """The outcome of `move`; its failures become outcomes, of status `cancelled` where the run stops meanwhile.
 
         Args:
@@ -49,12 +48,7 @@ class Lifeline:
             return Outcome(row, Status.FAILED, f"{self._last_error} Not tried any more.", self._runner)
         before = self._repeats()
         try:
-            outcome = run_attempts(
-                move,
-                attempts=attempts or self._context.settings.max_attempts,
-                cancel=self._context.halt,
-                note_retry=self.note_retry,
-            )
+            outcome = self._context.try_again(move, note_retry=self.note_retry, attempts=attempts)
         except CancelledError:
             return Outcome(row, Status.CANCELLED, "cancelled on the way", self._runner)
         except ConnectError as error:

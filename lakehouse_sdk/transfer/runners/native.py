@@ -19,7 +19,7 @@ from lakehouse_sdk.transfer.context.partial import ObjectProgress
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_file
-from lakehouse_sdk.transfer.runners.attempts import CancelledError, Lifeline
+from lakehouse_sdk.transfer.runners.attempts import CancelledError, ObjectAttempts
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_change, find_mismatch
 from lakehouse_sdk.transfer.runners.server_side import ServerSideCopy
 from lakehouse_sdk.transfer.runners.workers import Workers
@@ -43,9 +43,9 @@ class NativeRunner:
         self._leg = leg
         self._context = context
         self._client = context.client(leg.profile)
-        self._lifeline = Lifeline(self.name, context)
+        self._objects = ObjectAttempts(self.name, context)
         self._of_thread = local()
-        self._server_side = ServerSideCopy(self.name, leg, context, self._lifeline)
+        self._server_side = ServerSideCopy(self.name, leg, context, self._objects)
         moves = {Direction.COPY: self._server_side.copy, Direction.UPLOAD: self._upload, Direction.DOWNLOAD: self._download}
         self._move: Callable[[PlannedObject], Outcome] = moves[leg.direction]
 
@@ -59,7 +59,7 @@ class NativeRunner:
             while not self._context.cancel.cancelled:
                 while len(under_way) < 2 * at_once and (row := next(waiting, None)) is not None:
                     under_way[row.target_key] = row
-                    workers.submit(row, partial(self._lifeline.carry, row, partial(self._move, row)))
+                    workers.submit(row, partial(self._objects.run, row, partial(self._move, row)))
                 if not under_way:
                     return
                 self._context.partial.show()

@@ -15,11 +15,10 @@ from threading import BoundedSemaphore
 from lakehouse_sdk.errors import AccessError, ConflictError, LakehouseError, StorageError
 from lakehouse_sdk.storage import CopyResult, OpenUpload
 from lakehouse_sdk.transfer.context.partial import ObjectProgress
-from lakehouse_sdk.transfer.context.retry import run_attempts
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_file
-from lakehouse_sdk.transfer.runners.attempts import CancelledError, Lifeline
+from lakehouse_sdk.transfer.runners.attempts import CancelledError, ObjectAttempts
 from lakehouse_sdk.transfer.runners.parts import choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Leg, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers
@@ -45,15 +44,15 @@ class ServerSideCopy:
         runner: Name for outcomes.
         leg: From bucket to bucket of one server.
         context: What the run shares.
-        lifeline: Counts what is tried again.
+        objects: Counts what is tried again.
     """
 
-    def __init__(self, runner: str, leg: Leg, context: RunContext, lifeline: Lifeline) -> None:
+    def __init__(self, runner: str, leg: Leg, context: RunContext, objects: ObjectAttempts) -> None:
         self._runner = runner
         self._leg = leg
         self._context = context
         self._client = context.client(leg.profile)
-        self._lifeline = lifeline
+        self._objects = objects
         self._refused = 0
         self._refusal = ""
         self._part_slots = BoundedSemaphore(_PARTS_AT_ONCE)
@@ -174,11 +173,9 @@ class ServerSideCopy:
             last = min(first + part_bytes, size_bytes) - 1
             try:
                 with self._part_slots:
-                    return run_attempts(
+                    return self._context.try_again(
                         partial(self._copy_part, bucket, key, upload, index + 1, first, last, etag),
-                        attempts=self._context.settings.max_attempts,
-                        cancel=self._context.halt,
-                        note_retry=self._lifeline.note_retry,
+                        note_retry=self._objects.note_retry,
                     )
             except LakehouseError as error:
                 return error

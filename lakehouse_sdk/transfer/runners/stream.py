@@ -19,10 +19,9 @@ from lakehouse_sdk.storage import ObjectDescription, OpenUpload, S3Client
 from lakehouse_sdk.storage.signing import UNSIGNED
 from lakehouse_sdk.transfer.context.ends import Ends
 from lakehouse_sdk.transfer.context.partial import ObjectProgress
-from lakehouse_sdk.transfer.context.retry import run_attempts
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
-from lakehouse_sdk.transfer.runners.attempts import Lifeline
+from lakehouse_sdk.transfer.runners.attempts import ObjectAttempts
 from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers
@@ -87,7 +86,7 @@ class StreamRunner:
         self._source: S3Client = context.client(ends.source.profile)
         self._target: S3Client = context.client(ends.target.profile)
         self._from, self._to = ends.source.bucket, ends.target.bucket
-        self._lifeline = Lifeline(self.name, context)
+        self._objects = ObjectAttempts(self.name, context)
         self._payload = UNSIGNED if ends.target.profile.secure else ""
         self._workers: Workers[_Step, _Done] = Workers(context.settings.max_concurrent, context.interrupt)
         self._buffers = Buffers(context.settings.stream_memory_mib * MIB, self._workers.wake)
@@ -197,7 +196,7 @@ class StreamRunner:
 
     def _carry_whole(self, row: PlannedObject, block: memoryview) -> _Done:
         try:
-            return self._lifeline.carry(row, lambda: self._move_whole(row, block[: row.size_bytes]))
+            return self._objects.run(row, lambda: self._move_whole(row, block[: row.size_bytes]))
         finally:
             self._buffers.give(block)
 
@@ -328,19 +327,14 @@ class StreamRunner:
             result.append(work())
             return result[0] if isinstance(result[0], Outcome) else Outcome(large.row, Status.DONE)
 
-        outcome = self._lifeline.carry(large.row, move, attempts=attempts)
+        outcome = self._objects.run(large.row, move, attempts=attempts)
         large.attempts += outcome.attempts - 1
         if result and not isinstance(result[0], Outcome):
             return result[0]
         return replace(outcome, attempts=large.attempts)
 
     def _retry(self, work: Callable[[], _Result]) -> _Result:
-        return run_attempts(
-            work,
-            attempts=self._context.settings.max_attempts,
-            cancel=self._context.halt,
-            note_retry=self._lifeline.note_retry,
-        )
+        return self._context.try_again(work, note_retry=self._objects.note_retry)
 
     def _fetch(self, row: PlannedObject, first: int, block: memoryview, progress: ObjectProgress) -> None:
         last = first + len(block) - 1

@@ -45,7 +45,7 @@ each_lasting = pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between attempts cost no time."""
-    monkeypatch.setattr("lakehouse_sdk.storage.wire.random.uniform", lambda low, high: low)
+    monkeypatch.setattr("lakehouse_sdk.retry.random.uniform", lambda low, high: low)
 
 
 def make(day: str, rows: int = 3) -> ArchiveText:

@@ -24,7 +24,7 @@ def delays_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         longest.append(high)
         return low
 
-    monkeypatch.setattr("lakehouse_sdk.storage.wire.random.uniform", choose)
+    monkeypatch.setattr("lakehouse_sdk.retry.random.uniform", choose)
     return longest
 
 

@@ -25,8 +25,9 @@ from table_archives import DAY, agg_trade, agg_trades_archive, check_agg_trades,
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import ConnectError, StorageError, TableError
+from lakehouse_sdk.retry import RetryPolicy
 from lakehouse_sdk.tables import CheckedBatch, TableCatalog, open_catalog, parse_archive, validate
-from lakehouse_sdk.tables.iceberg import commit, datafiles
+from lakehouse_sdk.tables.iceberg import commit, datafiles, retry
 
 Sources = Callable[..., Counter[tuple[str, str]]]
 SUPPORT = Path(__file__).parents[2] / "support"
@@ -330,7 +331,7 @@ def test_a_commit_that_loses_every_race_says_so(
         raise CommitFailedException("someone was first")
 
     monkeypatch.setattr(Transaction, "commit_transaction", lose)
-    monkeypatch.setattr(commit, "MAX_ATTEMPTS", 3)
+    monkeypatch.setattr(retry, "RACES", RetryPolicy(attempts=3))
     with pytest.raises(TableError, match="3 attempts: CommitFailedException"):
         catalog.commit([_batch()])
     assert parquet_files() == []

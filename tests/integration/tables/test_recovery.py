@@ -15,6 +15,7 @@ from table_archives import DAY, check_klines, kline
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.lakehouse import Lakehouse
+from lakehouse_sdk.retry import RetryPolicy
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables import CheckedBatch, TableCatalog, open_catalog
 
@@ -132,7 +133,7 @@ def test_a_state_that_lost_its_race_is_not_taken_for_the_newest(
                 other.commit([_batch(7, day=1)])
 
     monkeypatch.setattr(SqlCatalog, "_write_metadata", staticmethod(win_first))
-    monkeypatch.setattr("lakehouse_sdk.tables.iceberg.commit.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("lakehouse_sdk.tables.iceberg.retry.RACES", RetryPolicy(attempts=1))
     with pytest.raises(Exception, match="could not be committed") as lost:
         catalog.commit([_batch(9, day=2)])
     assert isinstance(lost.value.__cause__, CommitFailedException)

@@ -15,6 +15,7 @@ from table_archives import DAY, check_klines, kline
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import ConflictError, NotFoundError, TableError, UsageError
 from lakehouse_sdk.lakehouse import Lakehouse
+from lakehouse_sdk.retry import RetryPolicy
 from lakehouse_sdk.tables import CheckedBatch, TableCatalog
 from lakehouse_sdk.tables.iceberg import retry
 
@@ -202,7 +203,7 @@ def test_expiry_that_loses_every_race_says_so(
         raise CommitFailedException("someone was first")
 
     monkeypatch.setattr(ExpireSnapshots, "commit", lose)
-    monkeypatch.setattr(retry, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(retry, "RACES", RetryPolicy(attempts=2))
     with pytest.raises(TableError, match=r"silver.klines could not be changed in 2 attempts"):
         lake.expire(["silver.klines"], older_than=NOW)
     assert parquet_files() == files

@@ -9,7 +9,7 @@ import pytest
 from table_archives import DAY, agg_trade, check_agg_trades, check_klines, epoch_ms, kline, klines_archive
 from table_samples import check
 
-from lakehouse_sdk.tables import CheckedBatch, give_way, parse_archive, validate
+from lakehouse_sdk.tables import CheckedBatch, drop_covered_days, parse_archive, validate
 from lakehouse_sdk.tables.layout.days import DayCount, find_rows_per_day
 from lakehouse_sdk.testing.samples import SAMPLE_TYPES, make_sample
 
@@ -112,10 +112,10 @@ def test_a_day_of_metrics_ends_with_the_next_midnight() -> None:
 def test_a_month_leaves_its_days_to_the_daily_archives() -> None:
     month = _month([_hour(i, quote_volume="1") for i in range(48)], days=2)
     day = check_klines([_hour(i) for i in range(24)], interval="1h")
-    left, _ = give_way(month, [day])
+    left, _ = drop_covered_days(month, [day])
     assert [count.day for count in left.days] == [DAY + timedelta(days=1)]
     assert (month.rows_flagged, left.rows_flagged) == (48, 24)
-    assert give_way(month, [])[0].days == month.days
-    rest, _ = give_way(month, [], [(DAY, DAY + timedelta(days=1))])
+    assert drop_covered_days(month, [])[0].days == month.days
+    rest, _ = drop_covered_days(month, [], [(DAY, DAY + timedelta(days=1))])
     assert [count.day for count in rest.days] == [DAY + timedelta(days=1)], "a day that bronze no longer has stays the day's"
     assert (rest.rows_accepted, rest.rows_flagged) == (24, 24)

@@ -7,21 +7,17 @@ save deletes what it is about to write in the same commit, and a table holds vie
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import polars as pl
-from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.table import Table
 from pyiceberg.types import IcebergType
-from sqlalchemy.exc import OperationalError
 
-from lakehouse_sdk.errors import TableError, UsageError
-from lakehouse_sdk.tables.iceberg.commit import MAX_ATTEMPTS
+from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.tables.iceberg.report import TableCommit
+from lakehouse_sdk.tables.iceberg.retry import retry_races
 from lakehouse_sdk.tables.layout.filters import all_of, equals, one_of, within
 from lakehouse_sdk.tables.layout.schemas import LAYOUTS, ROW_TIME, TableLayout
 from lakehouse_sdk.tables.layout.schemas.layout import (
@@ -51,8 +47,6 @@ KIND = "lakehouse.gold.kind"
 LINEAGE = "lakehouse.gold.lineage"
 """Table and snapshot property: what the rows of a save were computed from, and how, as JSON."""
 
-_FIRST_WAIT_S = 0.05
-_LONGEST_WAIT_S = 2.0
 _TYPES: dict[type[pl.DataType], IcebergType] = {
     pl.String: TEXT,
     pl.Float64: DOUBLE,
@@ -129,22 +123,17 @@ def write_view(load: Callable[[], Table], view: GoldView) -> TableCommit:
         TableError: Too many races against other writers were lost; nothing was changed.
     """
     lineage = json.dumps(view.lineage, sort_keys=True)
-    rows: pl.DataFrame | None = None
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    computed: list[pl.DataFrame] = []  # once, however many races are lost
+
+    def attempt(number: int) -> TableCommit:
         table = load()
         if _is_there(table, lineage):
-            return TableCommit(".".join(table.name()), _snapshot_id(table), 0, 0, 0, attempt)
-        rows = view.to_polars() if rows is None else rows
-        try:
-            return _replace(table, rows, view, lineage, attempt)
-        except (CommitFailedException, ValidationException, CommitStateUnknownException, OperationalError) as error:
-            if attempt == MAX_ATTEMPTS:
-                raise TableError(
-                    f"{'.'.join(table.name())} could not be written in {attempt} attempts: {type(error).__name__}.",
-                    hint="Others write to it all the time, or the catalogue is locked; run the same call again.",
-                ) from error
-            time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)))  # noqa: S311 - spreads writers
-    raise AssertionError
+            return TableCommit(".".join(table.name()), _snapshot_id(table), 0, 0, 0, number)
+        if not computed:
+            computed.append(view.to_polars())
+        return _replace(table, computed[0], view, lineage, number)
+
+    return retry_races(".".join(load().name()), attempt)
 
 
 def _replace(table: Table, rows: pl.DataFrame, view: GoldView, lineage: str, attempt: int) -> TableCommit:
