@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from lakehouse_sdk.jobs.session import Session
 from lakehouse_sdk.archives import ArchiveObject
 from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.archives.ledger import LedgerEntry
@@ -32,12 +33,13 @@ class ArchiveChecker:
 
     Args:
         source: The source.
-        settings: Where bronze is, and the thresholds of the rules.
+        session: Where bronze, the tables and the thresholds of the rules are.
         client: Requests to bronze.
         catalog: Says which tables hold decimals.
     """
 
-    def __init__(self, source: str, settings: Settings, client: S3Client, catalog: TableCatalog) -> None:
+    def __init__(self, source: str, session: Session) -> None:
+        settings, client, catalog = session.settings, session.client, session.catalog
         self._source = source
         self._settings = settings
         self._client = client

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
@@ -62,7 +63,7 @@ def build_through_gate(
     collected: CollectReport,
     gate: Gate,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     rebuild: bool = False,
     observer: Observer = ignore_events,
 ) -> BuildReport:
@@ -71,27 +72,25 @@ def build_through_gate(
     The branch is named after the batch, so the same call goes on where it was. Raises as `build_tables`, and what the gate's
     check raises.
     """
-    from lakehouse_sdk.tables import GateResult, open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables import GateResult  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     branch = name_branch(collected)
-    report = build_tables(collected, settings=settings, rebuild=rebuild, branch=branch, observer=observer)
-    if not report.files:
-        return replace(report, gate=GateResult(branch, passed=True))
-    with open_catalog(settings) as catalog:
-        reasons = gate.judge(report.commit, partial(_scan, catalog, branch))
-    if not reasons:
-        publish_batch(branch, settings=settings, observer=observer)
-        return replace(report, gate=GateResult(branch, passed=True))
-    refused = [
-        LedgerChange(file.key, LedgerState.PARSED, f"refused: {'; '.join(reasons)}") for file in report.files if not file.reason
-    ]
-    with open_ledger(settings) as ledger, open_catalog(settings) as catalog:
-        ledger.record(collected.source, refused)
-        publish_ledger(ledger, catalog)
+    with open_session(settings) as session:
+        report = build_tables(collected, settings=session, rebuild=rebuild, branch=branch, observer=observer)
+        if not report.files:
+            return replace(report, gate=GateResult(branch, passed=True))
+        reasons = gate.judge(report.commit, partial(_scan, session.catalog, branch))
+        if not reasons:
+            publish_batch(branch, settings=session, observer=observer)
+            return replace(report, gate=GateResult(branch, passed=True))
+        why = f"refused: {'; '.join(reasons)}"
+        refused = [LedgerChange(file.key, LedgerState.PARSED, why) for file in report.files if not file.reason]
+        session.ledger.record(collected.source, refused)
+        publish_ledger(session.ledger, session.catalog)
     return replace(report, gate=GateResult(branch, passed=False, reasons=reasons))
 
 
-def publish_batch(branch: str, *, settings: Settings, observer: Observer = ignore_events) -> PublishReport:
+def publish_batch(branch: str, *, settings: Settings | Session, observer: Observer = ignore_events) -> PublishReport:
     """Bring a batch that waits on its branch to `main`, and take the branch away.
 
     Where nobody wrote to a table meanwhile, `main` becomes the branch in one commit. Where somebody did, the archives are
@@ -101,11 +100,10 @@ def publish_batch(branch: str, *, settings: Settings, observer: Observer = ignor
         NotFoundError: No table has such a branch.
         Otherwise as `build_tables`; the branch stays then.
     """
-    from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
-
     started = time.perf_counter()
     observer(StageStarted("publish", branch))
-    with open_ledger(settings) as ledger, open_catalog(settings) as catalog:
+    with open_session(settings) as session:
+        ledger, catalog = session.ledger, session.catalog
         tables = _check_branch(catalog, branch)
         archives = catalog.read_branch(branch)
         behind = catalog.forward_branch(branch)
@@ -113,7 +111,7 @@ def publish_batch(branch: str, *, settings: Settings, observer: Observer = ignor
         if behind:
             for source in sources:
                 items = _to_items(ledger, source, archives)
-                build_archives(source, items, settings=settings, observer=observer)
+                build_archives(source, items, settings=session, observer=observer)
         else:
             for source in sources:
                 ledger.record(source, _to_changes(ledger, source, archives))
@@ -125,7 +123,7 @@ def publish_batch(branch: str, *, settings: Settings, observer: Observer = ignor
     return report
 
 
-def discard_batch(branch: str, *, settings: Settings) -> tuple[str, ...]:
+def discard_batch(branch: str, *, settings: Settings | Session) -> tuple[str, ...]:
     """Give up a batch that waits on its branch; full names of the tables that had it. Its files go when snapshots expire.
 
     The archives stay in bronze, and the next build takes them again.
@@ -133,11 +131,9 @@ def discard_batch(branch: str, *, settings: Settings) -> tuple[str, ...]:
     Raises:
         NotFoundError: No table has such a branch.
     """
-    from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
-
-    with open_catalog(settings) as catalog:
-        tables = _check_branch(catalog, branch)
-        catalog.drop_branch(branch)
+    with open_session(settings) as session:
+        tables = _check_branch(session.catalog, branch)
+        session.catalog.drop_branch(branch)
     return tuple(tables)
 
 

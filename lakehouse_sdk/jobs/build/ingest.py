@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.errors import NotFoundError, UsageError
@@ -119,7 +120,7 @@ def ingest_files(
     paths: str | Path | Iterable[str | Path],
     *,
     table: str,
-    settings: Settings,
+    settings: Settings | Session,
     schema: TableSchema | Mapping[str, Any] | None = None,
     again: bool = False,
     observer: Observer = ignore_events,
@@ -140,18 +141,17 @@ def ingest_files(
         ConnectError, AccessError: A path cannot be read, or the lake not written.
         TableError: A commit lost its race too often.
     """
-    from lakehouse_sdk.tables import TableSchema, open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables import TableSchema  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     started = time.perf_counter()
     declared = schema if schema is None or isinstance(schema, TableSchema) else TableSchema.from_dict(schema)
-    with ExitStack() as stack:
-        catalog = stack.enter_context(open_catalog(settings))
+    with open_session(settings) as session, ThreadPoolExecutor(_READERS, "ingest") as pool:
+        settings, catalog = session.settings, session.catalog
         wanted = catalog.declare(table, declared)
-        ends = _Ends(settings, stack)
-        ends.client("").ensure_bucket(settings.lake.bucket)
+        ends = _Ends(session)
+        session.client.ensure_bucket(settings.lake.bucket)
         found = _find_files([paths] if isinstance(paths, str | Path) else list(paths), ends)
         observer(StageStarted("parse", f"{len(found)} files", total_objects=len(found)))
-        pool = stack.enter_context(ThreadPoolExecutor(_READERS, "ingest"))
         ingestion = _Ingestion(table, wanted, settings, catalog, ends, pool, observer)
         commit = ingestion.run(found, again=again)
     files = tuple(sorted(ingestion.done, key=lambda file: file.name))
@@ -161,18 +161,10 @@ def ingest_files(
 
 
 class _Ends:
-    """Clients of the servers that files are on, opened when they are needed."""
+    """Where files are: on this machine and on the servers of profiles."""
 
-    def __init__(self, settings: Settings, stack: ExitStack) -> None:
-        self._settings = settings
-        self._stack = stack
-        self._clients: dict[str, S3Client] = {}
-
-    def client(self, profile: str) -> S3Client:
-        """The client of a profile; empty for the lake's own."""
-        if profile not in self._clients:
-            self._clients[profile] = self._stack.enter_context(S3Client(self._settings.profile(profile)))
-        return self._clients[profile]
+    def __init__(self, session: Session) -> None:
+        self.client = session.client_of
 
     def read(self, place: Path | S3Address) -> bytes:
         """All bytes of a file."""

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
@@ -92,7 +93,7 @@ class ReplayReport:
 
 def replay_archives(
     *,
-    settings: Settings,
+    settings: Settings | Session,
     source: str | None = None,
     rule: str | None = None,
     keys: Collection[str] | None = None,
@@ -112,15 +113,11 @@ def replay_archives(
         ConnectError, AccessError: Bronze cannot be read or the warehouse not written.
         TableError: A commit lost its race to other writers too often.
     """
-    from lakehouse_sdk.tables import CommitReport, find_replayable, open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables import CommitReport, find_replayable  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     started = time.perf_counter()
-    with (
-        open_ledger(settings) as ledger,
-        open_catalog(settings) as catalog,
-        S3Client(settings.storage, max_connections=_READERS) as client,
-        ThreadPoolExecutor(_READERS, "replay") as pool,
-    ):
+    with open_session(settings) as session, ThreadPoolExecutor(_READERS, "replay") as pool:
+        ledger, catalog = session.ledger, session.catalog
         found = find_replayable(catalog, source=source, rule=rule, keys=keys)
         observer(StageStarted("parse", f"{len(found)} archives", total_objects=len(found)))
         done = [
@@ -131,7 +128,7 @@ def replay_archives(
         commit = CommitReport()
         for name in sorted({archive.source for archive in found}):
             own = [archive for archive in found if archive.source == name]
-            replay = _Replay(ledger, catalog, ArchiveChecker(name, settings, client, catalog), pool, observer)
+            replay = _Replay(ledger, catalog, ArchiveChecker(name, session), pool, observer)
             commit += replay.run(own)
             done += replay.done
     report = ReplayReport(

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
@@ -160,7 +161,7 @@ class BuildReport:
 def build_tables(
     collected: CollectReport,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     rebuild: bool = False,
     branch: str = "main",
     observer: Observer = ignore_events,
@@ -196,22 +197,16 @@ def build_archives(
     source: str,
     items: Iterable[CollectedArchive],
     *,
-    settings: Settings,
+    settings: Settings | Session,
     terms_url: str = "",
     branch: str = "main",
     observer: Observer = ignore_events,
 ) -> BuildReport:
     """Build tables from these archives of bronze, each of a type that has a table format; otherwise as `build_tables`."""
-    from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
-
     started = time.perf_counter()
-    with (
-        open_ledger(settings) as ledger,
-        open_catalog(settings) as catalog,
-        S3Client(settings.storage, max_connections=_READERS) as client,
-        ThreadPoolExecutor(_READERS, "build") as pool,
-    ):
-        checker = ArchiveChecker(source, settings, client, catalog)
+    with open_session(settings) as session, ThreadPoolExecutor(_READERS, "build") as pool:
+        ledger, catalog = session.ledger, session.catalog
+        checker = ArchiveChecker(source, session)
         builder = _Builder(source, ledger, catalog, checker, pool, branch, observer)
         report = builder.build(sorted(items, key=_build_order), started=started)
         if terms_url:

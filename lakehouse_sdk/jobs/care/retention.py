@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.archives import ArchiveQuery
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEntry, LedgerState
-from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_bytes, format_count, html_card
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.build.check import to_archive, to_source_file
 from lakehouse_sdk.jobs.build.run import publish_ledger
 from lakehouse_sdk.jobs.collect.bronze import bronze_key, find_in_bronze
-from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.jobs.session import Session, open_session
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables import TableCatalog
@@ -66,7 +65,7 @@ class RetentionReport:
 def retain_bronze(
     query: ArchiveQuery,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     older_than: timedelta,
     source: str = "binance",
     dry_run: bool = False,
@@ -90,12 +89,11 @@ def retain_bronze(
         ConfigurationError: `catalog.uri` is not set: the ledger lives there.
         ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
     """
-    from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
-
     started, before = time.perf_counter(), datetime.now(UTC) - older_than
     observer(StageStarted("retain", source))
     archives = size_bytes = not_in_tables = failed = 0
-    with open_ledger(settings) as ledger, open_catalog(settings) as catalog, S3Client(settings.storage) as client:
+    with open_session(settings) as session:
+        settings, ledger, catalog, client = session.settings, session.ledger, session.catalog, session.client
         entries = iter(list(_find_old(ledger, source, query, before)))
         while chunk := list(islice(entries, _AT_ONCE)):
             built = _find_built(catalog, chunk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
-from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.jobs.session import open_session
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.iceberg.care.compaction import CompactionReport, TableCompaction
@@ -137,21 +138,21 @@ class _Upkeep:
     """One kind of care for several tables, told to the observer; opens catalogue and storage in `with`."""
 
     def __init__(self, stage: str, tables: Sequence[str] | None, settings: Settings, observer: Observer) -> None:
-        from lakehouse_sdk.tables import open_catalog  # noqa: PLC0415 (loads Iceberg and Arrow)
-
         self._stage = stage
         self._tables = tables
         self._observer = observer
         self._done = self._bytes = 0
-        self.catalog = open_catalog(settings)
-        self.client = S3Client(settings.storage)
+        self._settings = settings
 
     def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            session = stack.enter_context(open_session(self._settings))
+            self.catalog, self.client = session.catalog, session.client
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.catalog.close()
-        self.client.close()
+        self._open.close()
 
     def each(self, work: Callable[[str, LoadTable], _Result]) -> tuple[_Result, ...]:
         """The results of the work on each table, in order."""

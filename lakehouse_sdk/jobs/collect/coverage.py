@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Series, get_connector
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Series
 from lakehouse_sdk.archives.coverage import CoveredPeriod, PeriodState, chart_coverage
-from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import HeatCell, HeatRow, format_count, html_card, html_heat_strip
 from lakehouse_sdk.jobs.collect.discover import Discovery
 from lakehouse_sdk.jobs.collect.plan import CollectOptions
+from lakehouse_sdk.jobs.session import Session, open_session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ class Coverage:
 
 
 def measure_coverage(
-    query: ArchiveQuery, *, settings: Settings, source: str = "binance", cadence: Cadence = "auto"
+    query: ArchiveQuery, *, settings: Settings | Session, source: str = "binance", cadence: Cadence = "auto"
 ) -> Coverage:
     """Compare the calendar with the ledger; asks the source nothing.
 
@@ -111,15 +111,21 @@ def measure_coverage(
         UsageError: No such connector, or it does not have what the query names.
         ConfigurationError: `catalog.uri` is not set.
     """
-    capabilities = get_connector(source, settings).capabilities()
+    with open_session(settings) as session:
+        return _measure(session, query, source, cadence)
+
+
+def _measure(session: Session, query: ArchiveQuery, source: str, cadence: Cadence) -> Coverage:
+    capabilities = session.connector(source).capabilities()
     datasets = {(dataset.market, dataset.data_type): dataset for dataset in capabilities.datasets}
     capabilities.select(query)
-    with open_ledger(settings) as ledger:
-        entries = ledger.entries(source, replace(query, start=None, end=None))
-        return Coverage(source, cadence, tuple(chart_coverage(entries, query, datasets, cadence=cadence)))
+    entries = session.ledger.entries(source, replace(query, start=None, end=None))
+    return Coverage(source, cadence, tuple(chart_coverage(entries, query, datasets, cadence=cadence)))
 
 
-def plan_repair(discovery: Discovery, *, settings: Settings, options: CollectOptions) -> tuple[Discovery, CollectOptions]:
+def plan_repair(
+    discovery: Discovery, *, settings: Settings | Session, options: CollectOptions
+) -> tuple[Discovery, CollectOptions]:
     """The discovery and options of a collection that brings just what `measure_coverage` calls pending, defective or missing.
 
     Only the series with holes are listed, between their first and last hole.

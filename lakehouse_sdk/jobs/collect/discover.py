@@ -15,6 +15,7 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import LakehouseError, StorageError
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
+from lakehouse_sdk.jobs.session import Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,9 @@ class Discovery:
         observer: Told as stage `discover` of each listing.
     """
 
-    def __init__(self, source: str, query: ArchiveQuery, *, settings: Settings, observer: Observer = ignore_events) -> None:
+    def __init__(
+        self, source: str, query: ArchiveQuery, *, settings: Settings | Session, observer: Observer = ignore_events
+    ) -> None:
         self.source = source
         self.query = query
         self._settings = settings
@@ -45,7 +48,8 @@ class Discovery:
         self._kept: tuple[ArchiveObject | Oddity, ...] | None = None
         self.listed_at: datetime | None = None
         """When the latest listing began; None before the first, and of a discovery that lists nothing."""
-        get_connector(source, settings).capabilities().select(query)
+        self._connector = settings.connector(source) if isinstance(settings, Session) else get_connector(source, settings)
+        self._connector.capabilities().select(query)
 
     def __iter__(self) -> Iterator[ArchiveObject | Oddity]:
         """Archives and oddities as `SourceConnector.discover` gives them.
@@ -130,7 +134,7 @@ class Discovery:
         self.listed_at = datetime.now(UTC)
         self._observer(StageStarted("discover", self.source))
         try:
-            for found in get_connector(self.source, self._settings).discover(self.query):
+            for found in self._connector.discover(self.query):
                 if isinstance(found, Oddity):
                     oddities += 1
                 else:
@@ -152,7 +156,7 @@ class Discovery:
 
 
 def discover_archives(
-    query: ArchiveQuery, *, settings: Settings, source: str = "binance", observer: Observer = ignore_events
+    query: ArchiveQuery, *, settings: Settings | Session, source: str = "binance", observer: Observer = ignore_events
 ) -> Discovery:
     """What `source` publishes for `query`, listed when it is looked at.
 

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Dataset, get_connector
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Dataset
 from lakehouse_sdk.archives.instruments import Instrument, read_symbol
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.events import Observer, ignore_events
 from lakehouse_sdk.jobs.collect.discover import Discovery
+from lakehouse_sdk.jobs.session import Session, open_session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def list_instruments(
     data_type: str,
     symbols: tuple[str, ...] | None = None,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     source: str = "binance",
     observer: Observer = ignore_events,
 ) -> Instruments:
@@ -88,12 +89,24 @@ def list_instruments(
         UsageError: No such connector, market or data type.
         ConnectError, AccessError, StorageError: The source cannot be listed.
     """
-    capabilities = get_connector(source, settings).capabilities()
+    with open_session(settings) as session:
+        return _list(session, markets, data_type, symbols, source, observer)
+
+
+def _list(
+    session: Session,
+    markets: Sequence[str],
+    data_type: str,
+    symbols: tuple[str, ...] | None,
+    source: str,
+    observer: Observer,
+) -> Instruments:
+    capabilities = session.connector(source).capabilities()
     datasets = capabilities.select(ArchiveQuery(tuple(markets), (data_type,)))
     spans: dict[tuple[str, str], tuple[datetime, datetime, timedelta]] = {}
     for dataset in datasets:
         query = ArchiveQuery((dataset.market,), (data_type,), symbols=symbols, intervals=_longest(dataset))
-        for found in Discovery(source, query, settings=settings, observer=observer):
+        for found in Discovery(source, query, settings=session, observer=observer):
             if isinstance(found, ArchiveObject):
                 place = (found.market, found.symbol)
                 first, last, silence = spans.get(place, (found.period_start, found.period_end, _SILENCE[found.frequency]))

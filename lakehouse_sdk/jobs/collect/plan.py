@@ -19,18 +19,17 @@ from lakehouse_sdk.archives import (
     Series,
     SourceConnector,
     fetch_checksums,
-    get_connector,
     select_cadence,
 )
-from lakehouse_sdk.archives.ledger import HELD, Ledger, LedgerChange, LedgerState, Listing, Sighting
-from lakehouse_sdk.archives.sql_ledger import open_ledger
+from lakehouse_sdk.archives.ledger import HELD, LedgerChange, LedgerState, Listing, Sighting
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import IntegrityError, LakehouseError
 from lakehouse_sdk.events import Notice, ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.collect.bronze import bronze_key, find_in_bronze, holds
 from lakehouse_sdk.jobs.collect.discover import Discovery
 from lakehouse_sdk.jobs.collect.report import CollectionPlan, PlannedArchive, Task
-from lakehouse_sdk.storage import ObjectInfo, S3Client
+from lakehouse_sdk.jobs.session import Session, open_session
+from lakehouse_sdk.storage import ObjectInfo
 from lakehouse_sdk.transfer import PlanDriver, PlannedObject, TransferPlan
 from lakehouse_sdk.uris import Address, LocalAddress, S3Address
 
@@ -71,7 +70,7 @@ DEFAULT_OPTIONS = CollectOptions()
 def plan_collection(
     discovery: Discovery,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     options: CollectOptions = DEFAULT_OPTIONS,
     observer: Observer = ignore_events,
 ) -> CollectionPlan:
@@ -83,16 +82,16 @@ def plan_collection(
         ConfigurationError: `catalog.uri` is not set: the ledger lives there.
         ConnectError, AccessError, StorageError: Source, ledger or lake cannot be read.
     """
-    if options.incremental and not discovery.query.since:
-        discovery = narrow_to_news(discovery, settings=settings)
-    with open_ledger(settings) as ledger, S3Client(settings.storage) as client:
-        return _Planner(discovery.source, settings, options, ledger, client, observer).plan(discovery)
+    with open_session(settings) as session:
+        if options.incremental and not discovery.query.since:
+            discovery = narrow_to_news(discovery, settings=session)
+        return _Planner(discovery.source, session, options, observer).plan(discovery)
 
 
-def narrow_to_news(discovery: Discovery, *, settings: Settings) -> Discovery:
+def narrow_to_news(discovery: Discovery, *, settings: Settings | Session) -> Discovery:
     """The discovery with a start for each series that the ledger knows: its newest period, less what sources republish."""
-    with open_ledger(settings) as ledger:
-        newest = ledger.newest(discovery.source, discovery.query)
+    with open_session(settings) as session:
+        newest = session.ledger.newest(discovery.source, discovery.query)
     since = {(series, frequency): end - _LOOK_BACK[frequency] for (series, frequency), end in newest.items()}
     return discovery.narrowed(since=since)
 
@@ -100,16 +99,15 @@ def narrow_to_news(discovery: Discovery, *, settings: Settings) -> Discovery:
 class _Planner:
     """Builds one plan, some thousand archives at a time."""
 
-    def __init__(
-        self, source: str, settings: Settings, options: CollectOptions, ledger: Ledger, client: S3Client, observer: Observer
-    ) -> None:
+    def __init__(self, source: str, session: Session, options: CollectOptions, observer: Observer) -> None:
+        settings, ledger, client = session.settings, session.ledger, session.client
         self._source = source
         self._settings = settings
         self._options = options
         self._ledger = ledger
         self._client = client
         self._observer = observer
-        self._connector: SourceConnector = get_connector(source, settings)
+        self._connector: SourceConnector = session.connector(source)
         self._first_time = ledger.count(source) == 0
         self._has_bronze = client.bucket_exists(settings.lake.bucket)
         self._planned: list[PlannedArchive] = []

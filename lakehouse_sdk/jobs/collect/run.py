@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lakehouse_sdk.archives import get_connector
 from lakehouse_sdk.archives.ledger import CollectionRun
-from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageStarted, ignore_events
@@ -31,7 +29,7 @@ from lakehouse_sdk.jobs.collect.report import (
     Task,
 )
 from lakehouse_sdk.jobs.collect.settle import Settler
-from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.transfer import CancelToken, TransferReport, run_transfer
 
 
@@ -53,7 +51,7 @@ class CopiedArchives:
 def collect(
     discovery: Discovery,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     options: CollectOptions = DEFAULT_OPTIONS,
     observer: Observer = ignore_events,
     cancel: CancelToken | None = None,
@@ -65,15 +63,16 @@ def collect(
         ConnectError, AccessError, NotFoundError: The source or the lake's server cannot be used; nothing was copied.
     """
     started = time.perf_counter()
-    plan = plan_collection(discovery, settings=settings, options=options, observer=observer)
-    copied = copy_archives(plan, settings=settings, observer=observer, cancel=cancel)
+    with open_session(settings) as session:
+        plan = plan_collection(discovery, settings=session, options=options, observer=observer)
+        copied = copy_archives(plan, settings=session, observer=observer, cancel=cancel)
     return verify_archives(plan, copied, seconds=time.perf_counter() - started, observer=observer)
 
 
 def copy_archives(
     plan: CollectionPlan,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     observer: Observer = ignore_events,
     cancel: CancelToken | None = None,
 ) -> CopiedArchives:
@@ -88,8 +87,9 @@ def copy_archives(
     """
     started = time.perf_counter()
     brought = [item for item in plan.archives if item.task in {Task.COPY, Task.MAKE}]
-    connector = get_connector(plan.source, settings)
-    with S3Client(settings.storage) as client, open_ledger(settings) as ledger:
+    with open_session(settings) as session:
+        settings, client, ledger = session.settings, session.client, session.ledger
+        connector = session.connector(plan.source)
         client.ensure_bucket(settings.lake.bucket)
         replaced = (item.archive.key for item in brought if item.revision > 1)
         keep_replaced(client, settings, ledger, plan.source, replaced)

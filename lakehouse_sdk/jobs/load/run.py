@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Dataset, Series, get_connector
+from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Dataset, Series
 from lakehouse_sdk.archives.cadence import check_cadence
 from lakehouse_sdk.archives.instruments import read_symbol, spell_symbol
 from lakehouse_sdk.archives.ledger import Ledger, LedgerEntry, Listing
 from lakehouse_sdk.archives.readiness import Gap, ReadyState, find_gaps
-from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.events import Notice, Observer, ignore_events
@@ -26,9 +25,11 @@ from lakehouse_sdk.jobs.build.run import build_tables
 from lakehouse_sdk.jobs.collect.discover import Discovery
 from lakehouse_sdk.jobs.collect.plan import CollectOptions
 from lakehouse_sdk.jobs.collect.run import collect
+from lakehouse_sdk.jobs.session import Session, open_session
 
 if TYPE_CHECKING:
     from lakehouse_sdk.jobs.load.series import LoadedScan
+    from lakehouse_sdk.tables import TableScan
 
 Missing = Literal["error", "report", "fetch"]
 
@@ -57,6 +58,11 @@ class _Request:
         return self.dataset.intervals[0] if self.dataset.intervals else None
 
     @property
+    def name(self) -> str:
+        """What it is, for people."""
+        return f"{self.source} {self.dataset.market} {self.dataset.data_type}" + (f" {self.interval}" if self.interval else "")
+
+    @property
     def query(self) -> ArchiveQuery:
         """The archives that hold it."""
         intervals = None if self.interval is None else (self.interval,)
@@ -71,7 +77,7 @@ class _Request:
 def load_series(
     data_type: str,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     market: str,
     symbols: str | Iterable[str],
     start: datetime | str,
@@ -90,25 +96,34 @@ def load_series(
         NotFoundError: Archives are missing (`missing="error"`), the source has no such symbol, or nothing is in the tables.
         ConfigurationError, ConnectError, AccessError, StorageError, TransferError, TableError: As `collect`, `build_tables`.
     """
-    from lakehouse_sdk.jobs.load.series import LoadedScan, name_gaps  # noqa: PLC0415 (loads Iceberg and Arrow)
-    from lakehouse_sdk.tables import get_format, open_catalog  # noqa: PLC0415
+    from lakehouse_sdk.jobs.load.series import LoadedScan  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables import get_format  # noqa: PLC0415
 
     if missing not in get_args(Missing):
         raise UsageError(f"missing={missing!r} is not known.", hint=f"Choose one of {', '.join(get_args(Missing))}.")
     check_cadence(cadence)
     spec = get_format(source, market, data_type)
-    request = _check(data_type, settings, market, symbols, start, end, source, interval)
-    fetched = 0
-    with open_ledger(settings) as ledger:
+    with open_session(settings) as session:
+        request = _check(data_type, session, market, symbols, start, end, source, interval)
+        fetched = 0
         if missing == "fetch":  # rows may lie a little outside of their archive's period
             asked = replace(request, start=request.start - spec.late, end=request.end + spec.early)
-            gaps = _chart(ledger, asked)
+            gaps = _chart(session.ledger, asked)
             if open_gaps := [gap for gap in gaps if not gap.final]:
-                fetched = _fetch(ledger, asked, open_gaps, settings, cadence, observer)
-                _check_known(ledger, asked, settings)
-        gaps = _chart(ledger, request)
+                fetched = _fetch(session, asked, open_gaps, cadence, observer)
+                _check_known(session, asked)
+        gaps = _chart(session.ledger, request)
+        _tell_gaps(request, gaps, missing, observer)
+        scan = _scan(session, spec.table, request, columns, gaps, missing)
+    return LoadedScan.of(scan, gaps, fetched)
+
+
+def _tell_gaps(request: _Request, gaps: list[Gap], missing: Missing, observer: Observer) -> None:
+    """Say what is lacking, as loud as was asked for."""
+    from lakehouse_sdk.jobs.load.series import name_gaps  # noqa: PLC0415 (loads Arrow)
+
     lacking = [gap for gap in gaps if gap.state is ReadyState.MISSING]
-    what = f"{source} {market} {data_type}" + (f" {interval}" if interval else "")
+    what = request.name
     if lacking and missing == "error":
         raise NotFoundError(
             f"{what} is not all in the tables: {name_gaps(lacking)}.",
@@ -118,25 +133,31 @@ def load_series(
         observer(Notice("load", f"{what} is not all in the tables: {name_gaps(lacking)}."))
     if others := [gap for gap in gaps if gap.state is not ReadyState.MISSING]:
         observer(Notice("load", f"{what} is not published for all of the time: {name_gaps(others)}."))
-    with open_catalog(settings) as catalog:
-        if spec.table not in catalog.list_tables():
-            hint = 'missing="fetch" collects and builds it.' if missing != "fetch" else "Ask for another time."
-            raise NotFoundError(f"Nothing of {what} is in the tables: {name_gaps(gaps)}.", hint=hint)
-        scan = catalog.table(spec.table).scan_series(
-            source=source,
-            market=market,
-            symbols=request.symbols,
-            interval=interval,
-            start=request.start,
-            end=request.end,
-            columns=columns,
-        )
-    return LoadedScan.of(scan, gaps, fetched)
+
+
+def _scan(
+    session: Session, table: str, request: _Request, columns: Sequence[str] | None, gaps: list[Gap], missing: Missing
+) -> TableScan:
+    """The read of the request's rows."""
+    from lakehouse_sdk.jobs.load.series import name_gaps  # noqa: PLC0415 (loads Arrow)
+
+    if table not in session.catalog.list_tables():
+        hint = 'missing="fetch" collects and builds it.' if missing != "fetch" else "Ask for another time."
+        raise NotFoundError(f"Nothing of {request.name} is in the tables: {name_gaps(gaps)}.", hint=hint)
+    return session.catalog.table(table).scan_series(
+        source=request.source,
+        market=request.dataset.market,
+        symbols=request.symbols,
+        interval=request.interval,
+        start=request.start,
+        end=request.end,
+        columns=columns,
+    )
 
 
 def _check(
     data_type: str,
-    settings: Settings,
+    session: Session,
     market: str,
     symbols: str | Iterable[str],
     start: datetime | str,
@@ -150,15 +171,14 @@ def _check(
     wanted = (symbols,) if isinstance(symbols, str) else tuple(dict.fromkeys(symbols))
     if not wanted or any(sign in symbol for symbol in wanted for sign in "*?["):
         raise UsageError("Name the symbols, at least one and without patterns.", hint="lake.instruments() lists them.")
-    capabilities = get_connector(source, settings).capabilities()
+    capabilities = session.connector(source).capabilities()
     query = ArchiveQuery((market,), (data_type,), intervals=None if interval is None else (interval,), start=first, end=last)
     (dataset,) = capabilities.select(query)
     if dataset.intervals and interval is None:
         raise UsageError(f"{data_type} have an interval.", hint=f"Choose one of {', '.join(dataset.intervals)}.")
     if interval is not None and not dataset.intervals:
         raise UsageError(f"{data_type} have no interval.", hint="Leave it out.")
-    with open_ledger(settings) as ledger:
-        natives = _to_native(ledger, source, query, wanted)
+    natives = _to_native(session.ledger, source, query, wanted)
     return _Request(source, dataset, tuple(dict.fromkeys(natives)), first, last)
 
 
@@ -200,9 +220,7 @@ def _chart(ledger: Ledger, request: _Request) -> list[Gap]:
     return gaps
 
 
-def _fetch(
-    ledger: Ledger, request: _Request, gaps: Sequence[Gap], settings: Settings, cadence: Cadence, observer: Observer
-) -> int:
+def _fetch(session: Session, request: _Request, gaps: Sequence[Gap], cadence: Cadence, observer: Observer) -> int:
     """Collect and build what the gaps lack; returns how many archives were built.
 
     Whole months are listed, so that the cadence can weigh a month against its days; only what fills a gap is brought.
@@ -217,29 +235,29 @@ def _fetch(
     def fills(archive: ArchiveObject) -> bool:
         return any(archive.period_start < gap.end and archive.period_end > gap.start for gap in holes[archive.symbol])
 
-    discovery = Discovery(request.source, query, settings=settings, observer=observer)
+    discovery = Discovery(request.source, query, settings=session, observer=observer)
     options = CollectOptions(cadence=cadence, only=fills)
-    collected = collect(discovery, settings=settings, options=options, observer=observer)
+    collected = collect(discovery, settings=session, options=options, observer=observer)
     if cadence in {"auto", "reconcile"} and discovery.listed_at is not None:  # what was passed over is in no gap
         for gap in gaps:
             listing = Listing(gap.start, min(gap.end, discovery.listed_at), discovery.listed_at)
-            ledger.note_listing([request.series(gap.symbol)], listing)
+            session.ledger.note_listing([request.series(gap.symbol)], listing)
     collected.raise_for_failures()
     if not collected.in_bronze:
         return 0
-    return len(build_tables(collected, settings=settings, observer=observer).files)
+    return len(build_tables(collected, settings=session, observer=observer).files)
 
 
-def _check_known(ledger: Ledger, request: _Request, settings: Settings) -> None:
+def _check_known(session: Session, request: _Request) -> None:
     """A symbol of which the source has no archive of any time is nearly always misspelt.
 
     Raises:
         NotFoundError: Names it, and what is like it.
     """
     everything = replace(request.query, symbols=None, start=None, end=None)
-    known = {series[3] for series, _ in ledger.newest(request.source, everything)}
+    known = {series[3] for series, _ in session.ledger.newest(request.source, everything)}
     for symbol in request.symbols:
-        if symbol in known or any(Discovery(request.source, replace(everything, symbols=(symbol,)), settings=settings)):
+        if symbol in known or any(Discovery(request.source, replace(everything, symbols=(symbol,)), settings=session)):
             continue
         close = difflib.get_close_matches(symbol.upper(), sorted(known), 3, 0.5)
         guess = f"Did you mean {' or '.join(close)}? " if close else ""
