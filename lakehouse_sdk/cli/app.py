@@ -12,6 +12,7 @@ from lakehouse_sdk import __version__
 from lakehouse_sdk.cli import archives, config, demo, gold, ingest, objects, quality, servers, tables, transfer, validate
 from lakehouse_sdk.cli.stopping import INTERRUPTED, NOBODY_READS, TERMINATED, StoppedError, flush_output, sigterm_raises
 from lakehouse_sdk.errors import LakehouseError
+from lakehouse_sdk.extras import needs_extra
 
 app = typer.Typer(
     name="lakehouse",
@@ -57,7 +58,8 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        code = app(standalone_mode=False)
+        with needs_extra():
+            code = app(standalone_mode=False)
     except LakehouseError as error:
         return _explain(error.message, error.hint, error.exit_code)
     except StoppedError as stopped:

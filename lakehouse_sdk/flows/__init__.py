@@ -6,9 +6,12 @@ first.
 Importing this package imports Prefect (about a second), and Prefect reads `PREFECT_*` variables at that moment.
 """
 
-from lakehouse_sdk.flows.artifacts import link_report
-from lakehouse_sdk.flows.collect_and_build import collect_and_build
-from lakehouse_sdk.flows.pending import send_pending
-from lakehouse_sdk.flows.report import RunReport
+from lakehouse_sdk.extras import needs_extra
+
+with needs_extra():
+    from lakehouse_sdk.flows.artifacts import link_report
+    from lakehouse_sdk.flows.collect_and_build import collect_and_build
+    from lakehouse_sdk.flows.pending import send_pending
+    from lakehouse_sdk.flows.report import RunReport
 
 __all__ = ["RunReport", "collect_and_build", "link_report", "send_pending"]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from lakehouse_sdk.extras import check_extra
 from lakehouse_sdk.servers.ports import LOOPBACK
 from lakehouse_sdk.servers.process import ServerProcess
 
@@ -36,6 +37,7 @@ class PrefectServer(ServerProcess):
         return {**_quiet(self._folder), "PREFECT_API_URL": api_url, "NO_PROXY": direct, "no_proxy": direct}
 
     def _prepare(self) -> None:
+        check_extra("flows")
         (self._folder / "home").mkdir(exist_ok=True)
 
     def _command(self, port: int) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from lakehouse_sdk.extras import tables_extra
+from lakehouse_sdk.extras import needs_extra
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.catalog import TableCatalog as TableCatalog
@@ -142,7 +142,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with tables_extra():
+    with needs_extra():
         value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

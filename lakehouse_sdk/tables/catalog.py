@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
-from lakehouse_sdk.extras import tables_extra
+from lakehouse_sdk.extras import needs_extra
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.tables.iceberg.care.branches import (
     BranchArchive,
@@ -155,7 +155,7 @@ class TableCatalog:
 
     def query(self, sql: str, as_of: QueryAsOf | None = None, *, exact: bool = False) -> QueryResult:
         """One SELECT over tables named in full; see `Lakehouse.query`."""
-        with tables_extra():
+        with needs_extra():
             from lakehouse_sdk.tables.read.query import run_query  # noqa: PLC0415 (loads DuckDB)
 
         return run_query(sql, self.table, self.list_tables, as_of, exact=exact)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from lakehouse_sdk.extras import needs_extra
 from lakehouse_sdk.testing.spec import Defect, DefectKind, MirrorSpec, day_range, demo_mirror, month_range
 from lakehouse_sdk.testing.truth import ArchiveTruth, MirrorTruth, OddityTruth, TruthTotals
 
@@ -73,4 +74,5 @@ _LATER = {
 def __getattr__(name: str) -> object:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"lakehouse_sdk.testing.{_LATER[name]}"), name)
+    with needs_extra():
+        return getattr(importlib.import_module(f"lakehouse_sdk.testing.{_LATER[name]}"), name)

@@ -85,6 +85,20 @@ def test_command_line_works_without_extras(installation: Installation) -> None:
     assert "storage.endpoint_url" in installation.run("lakehouse", "config", "show", "--origin")
 
 
+@pytest.mark.parametrize(
+    ("program", "extra"),
+    [
+        ("import lakehouse_sdk.flows", "flows"),
+        ("import lakehouse_sdk; lakehouse_sdk.connect().table('silver.klines')", "tables"),
+        ("from lakehouse_sdk.testing import ConnectorSuite", "testing"),
+    ],
+)
+def test_what_is_missing_says_which_extra_has_it(installation: Installation, program: str, extra: str) -> None:
+    """One sentence and the next step, not an import error three packages down."""
+    code = f"from lakehouse_sdk.errors import ConfigurationError\ntry:\n    {program}\nexcept ConfigurationError as e: print(e)"
+    assert f"lakehouse-sdk[{extra}]" in installation.run("python", "-c", code)
+
+
 def test_servers_go_up_are_found_and_go_down(installation: Installation) -> None:
     """`lakehouse up`, then `connect()` without arguments in another process, then `lakehouse down`."""
     program = """

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import lakehouse_sdk
+from lakehouse_sdk.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -104,3 +105,27 @@ def test_public_names_are_sorted_and_exist() -> None:
     assert set(lakehouse_sdk.__all__) <= set(dir(lakehouse_sdk))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lakehouse_sdk.nothing
+
+
+IMPORT_NAMES = {"pyiceberg-core": "pyiceberg_core"}
+
+
+def test_what_is_said_of_a_missing_library_is_what_brings_it() -> None:
+    """Each extra's requirements are in the table of `extras.py`, and each library there is brought by its extra, or by what it
+    brings."""
+    extras = PROJECT["optional-dependencies"]
+    assert set(EXTRAS) == set(extras) - {"all", "dev"}
+    for extra, libraries in EXTRAS.items():
+        required = {Requirement(text).name for text in extras[extra]}
+        assert {IMPORT_NAMES.get(name, name) for name in required} <= set(libraries), extra
+
+
+def test_everything_is_all_of_the_extras() -> None:
+    (everything,) = (Requirement(text) for text in PROJECT["optional-dependencies"]["all"])
+    assert everything.extras == set(EXTRAS)
+
+
+def test_the_core_needs_no_framework() -> None:
+    """`pip install lakehouse-sdk` is filesystem, transfers and archives."""
+    core = {Requirement(text).name for text in PROJECT["dependencies"]}
+    assert not core & {"prefect", "fastapi", "starlette", "papermill", "nbmake", "pytest", "ipywidgets", "pyiceberg", "polars"}

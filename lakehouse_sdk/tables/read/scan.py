@@ -13,7 +13,7 @@ import pyarrow as pa
 from polars import selectors
 
 from lakehouse_sdk.errors import UsageError
-from lakehouse_sdk.extras import tables_extra
+from lakehouse_sdk.extras import needs_extra
 from lakehouse_sdk.instants import to_instant
 from lakehouse_sdk.tables.iceberg.refusals import storage_errors
 from lakehouse_sdk.tables.layout.decimals import to_floats
@@ -181,7 +181,7 @@ class TableScan:
         Raises:
             ConfigurationError: DuckDB is not installed.
         """
-        with tables_extra():
+        with needs_extra():
             import duckdb  # noqa: PLC0415 - only for readers who use it
         view = name or self.table.rpartition(".")[2]
         target = connection if connection is not None else duckdb.connect()

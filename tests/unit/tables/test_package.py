@@ -10,7 +10,7 @@ import pytest
 
 import lakehouse_sdk.tables
 from lakehouse_sdk.errors import ConfigurationError
-from lakehouse_sdk.extras import tables_extra
+from lakehouse_sdk.extras import needs_extra
 from lakehouse_sdk.tables import CommitReport, TableCommit
 from lakehouse_sdk.tables.iceberg.report import DefectiveArchive
 
@@ -32,20 +32,20 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-@pytest.mark.parametrize("library", ["polars", "pyiceberg", "sqlalchemy"])
+@pytest.mark.parametrize("library", ["polars", "pyiceberg"])
 def test_a_missing_library_names_the_extra(library: str) -> None:
     code = f"import sys; sys.modules[{library!r}] = None; from lakehouse_sdk.tables import open_catalog"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert f"ConfigurationError: Tables need {library}, which comes with the extra 'tables'." in done.stderr
+    assert f"ConfigurationError: This needs {library}, which comes with the extra 'tables'." in done.stderr
     assert "pip install 'lakehouse-sdk[tables]'" in done.stderr
 
 
 def test_other_missing_modules_are_not_blamed_on_the_extra() -> None:
-    with pytest.raises(ModuleNotFoundError, match="pandas"), tables_extra():
+    with pytest.raises(ModuleNotFoundError, match="pandas"), needs_extra():
         raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
-    with pytest.raises(ModuleNotFoundError), tables_extra():
+    with pytest.raises(ModuleNotFoundError), needs_extra():
         raise ModuleNotFoundError("unnamed")
-    with pytest.raises(ConfigurationError), tables_extra():
+    with pytest.raises(ConfigurationError), needs_extra():
         raise ModuleNotFoundError("No module named 'duckdb.x'", name="duckdb.x")
 
 
