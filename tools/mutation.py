@@ -1,8 +1,8 @@
-"""Show that the tests see faults: put each fault of `tests/mutation/faults.json` into a copy of the package, run tests, count.
+"""Show that the tests see faults: put each fault of `tests/mutation/faults.json` into a copy of the package, and run tests.
 
-The faults were drawn once, by a seed, from a mutation tool's list of all faults of four packages. Each is tried against the tests
-that execute its line, as a coverage file with contexts tells (`pytest --cov --cov-context=test`), the quickest kind first, until
-one fails. What no test of the given mark kills is named.
+The faults were drawn once, by a seed, from a mutation tool's list of all faults of four packages. Each is tried against the
+tests that execute its line, as a coverage file with contexts tells (`pytest --cov --cov-context=test`), the quickest kind
+first, until one fails. What no test of the given mark kills is named.
 
     python tools/mutation.py --coverage .coverage --marks "not deep" --output tests/mutation/kills.json
 """

@@ -23,7 +23,8 @@ from lakehouse_sdk.cli.output import print_table
 from lakehouse_sdk.cli.progress import progress
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.display import format_bytes, format_count, format_duration
-from lakehouse_sdk.servers import MinioServer, PrefectServer, ensure_minio
+from lakehouse_sdk.events import ignore_events
+from lakehouse_sdk.servers import PrefectServer, S3Server, choose_server, make_server
 from lakehouse_sdk.transfer import Status
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ def register(app: typer.Typer) -> None:
 def demo(
     output: Annotated[Path | None, typer.Option(help="Folder of the reports.", show_default="validation/reports")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder for a look at what was stored.")] = False,
+    server: Annotated[
+        str | None, typer.Option(help="minio (built once where it is missing), seaweedfs, auto.", show_default="servers.s3")
+    ] = None,
 ) -> None:
-    """Run the whole of it once, on this machine: archives → MinIO → Iceberg tables → a report that proves it.
+    """Run the whole of it once, on this machine: archives → S3 server → Iceberg tables → a report that proves it.
 
-    A second MinIO plays the exchange's public bucket, filled with generated market data and a few of the defects that real
+    A second server plays the exchange's public bucket, filled with generated market data and a few of the defects that real
     archives have. Settings of yours are not read and nothing of yours is written to, but the report's folder.
 
     Examples:
@@ -58,13 +62,15 @@ def demo(
          lakehouse demo
       2. Keep what was stored:
          lakehouse demo --keep
+      3. On MinIO, which is built once where it is missing:
+         lakehouse demo --server minio
     """
     _forget_own_settings()
     folder = Path(".lakehouse") / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     try:
-        passed = _run(folder.absolute(), output)
+        passed = _run(folder.absolute(), output, server or load_settings().servers.s3)
     finally:
         if keep:
             print(f"The data stays in {folder}.")
@@ -104,16 +110,18 @@ class Steps:
 
 @dataclass(frozen=True)
 class _Servers:
-    lake: MinioServer
-    exchange: MinioServer
+    lake: S3Server
+    exchange: S3Server
     prefect: Future[PrefectServer]
 
 
-def _run(folder: Path, output: Path | None) -> bool:
+def _run(folder: Path, output: Path | None, wanted: str) -> bool:
     steps = Steps()
     with ExitStack() as stack:
-        with steps.step("servers", "Starting MinIO, a second MinIO as the exchange, and a Prefect server"):
-            servers = _start(folder, stack)
+        with steps.step(
+            "servers", f"Starting {choose_server(wanted).name}, a second one as the exchange, and a Prefect server"
+        ):
+            servers = _start(folder, stack, wanted)
         with steps.step("publish", "Publishing generated archives in the exchange's layout"):
             truth = _publish(servers.exchange, folder)
         with steps.step("prefect", "Waiting for the Prefect server, which takes longest to start"):
@@ -139,10 +147,10 @@ def _run(folder: Path, output: Path | None) -> bool:
     return report.passed and counts_agree
 
 
-def _start(folder: Path, stack: ExitStack) -> _Servers:
-    """Start both MinIO servers, and begin to start Prefect; `stack` ends them all, also half started."""
-    program = ensure_minio(load_settings().servers.minio_path, observer=progress())
-    lake, exchange = MinioServer(folder / "lake", program=program), MinioServer(folder / "exchange", program=program)
+def _start(folder: Path, stack: ExitStack, wanted: str) -> _Servers:
+    """Start both S3 servers, and begin to start Prefect; `stack` ends them all, also half started."""
+    lake = make_server(wanted, folder / "lake", observer=progress())  # builds MinIO, where that was asked for
+    exchange = make_server(wanted, folder / "exchange", observer=ignore_events)
     prefect = PrefectServer(folder / "prefect")
     pool = stack.enter_context(ThreadPoolExecutor(3, "servers"))
     for server in (lake, exchange, prefect):  # stopped before the pool is waited for, so that a start under way ends too
@@ -151,10 +159,12 @@ def _start(folder: Path, stack: ExitStack) -> _Servers:
     for started in [pool.submit(server.start) for server in (lake, exchange)]:
         started.result()
     print(f"   lake {lake.endpoint_url}, exchange {exchange.endpoint_url}")
+    if lake.name != "MinIO" and wanted == "auto":
+        print("   MinIO instead: `make demo SERVER=minio`, or `lakehouse servers install minio` once (three to seven minutes)")
     return _Servers(lake, exchange, starting)
 
 
-def _publish(exchange: MinioServer, folder: Path) -> MirrorTruth:
+def _publish(exchange: S3Server, folder: Path) -> MirrorTruth:
     from lakehouse_sdk.testing import demo_mirror, publish_mirror  # noqa: PLC0415 (loads polars)
 
     truth = publish_mirror(exchange.profile, _MIRROR, demo_mirror(), observer=progress())

@@ -1,4 +1,4 @@
-"""`lakehouse up`, `down`, `status`: local servers that stay; `lakehouse servers install`: have MinIO at hand."""
+"""`lakehouse up`, `down`, `status`: local servers that stay; `lakehouse servers`: their programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from lakehouse_sdk.cli.output import print_json
 from lakehouse_sdk.cli.progress import progress
 from lakehouse_sdk.config import LocalStack, find_stack, load_settings
 from lakehouse_sdk.display import format_bytes
-from lakehouse_sdk.servers import StackStatus, ensure_minio, get_stack_status, start_stack, stop_stack
+from lakehouse_sdk.errors import UsageError
+from lakehouse_sdk.servers import (
+    StackFolder,
+    StackStatus,
+    ensure_minio,
+    find_seaweedfs,
+    get_stack_status,
+    start_stack,
+    stop_stack,
+)
 from lakehouse_sdk.storage import S3Client
 
 group = typer.Typer(no_args_is_help=True, help="The programs behind the local servers.")
@@ -35,7 +44,7 @@ def up(
     prefect: Annotated[bool, typer.Option("--prefect/--no-prefect", help="A Prefect server too (about ten seconds).")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Start local servers that stay: MinIO and, if asked for, Prefect; run it again and it says where they are.
+    """Start local servers that stay: an S3 server and, if asked for, Prefect; run it again and it says where they are.
 
     From then on lakehouse_sdk.connect() finds them, in every folder, until `lakehouse down`. The lake's bucket is there.
 
@@ -47,10 +56,10 @@ def up(
       3. The data somewhere else:
          lakehouse up --path /data/lake
     """
-    minio_path = load_settings().servers.minio_path
+    s3 = load_settings().servers.s3
     before = get_stack_status(path or Path(".lakehouse"))
     other = find_stack()
-    stack = start_stack(path, prefect=prefect, minio_path=minio_path, observer=progress(quiet=as_json))
+    stack = start_stack(path, prefect=prefect, s3=s3, observer=progress(quiet=as_json))
     _ensure_bucket(stack)
     now = get_stack_status(stack.path)
     if as_json:
@@ -60,7 +69,9 @@ def up(
     for server in now.servers:
         if server.pid is not None:
             print(f"{server.name} {'runs already' if server.pid in known else 'runs'} at {server.url} (process {server.pid})")
-    print(f"Data is in {stack.path}, the keys in {stack.path / 'minio' / 'credentials.json'} (readable by you only).")
+    print(
+        f"Data is in {stack.path}, the keys in {StackFolder.here(stack.path).s3 / 'credentials.json'} (readable by you only)."
+    )
     if other is not None and other.path != stack.path and get_stack_status(other.path).running:
         print(f"Servers also run in {other.path}; end them with `lakehouse down --path {other.path}`.")
     print("next:  lake = lakehouse_sdk.connect() in Python; `lakehouse status`; `lakehouse down` ends them and keeps the data")
@@ -130,12 +141,24 @@ def servers() -> None:
 
 
 @group.command()
-def install() -> None:
-    """Make sure that MinIO is there: found on this machine, else built once (needs the internet, about three minutes).
+def install(
+    server: Annotated[str, typer.Argument(help="minio, or seaweedfs.", metavar="SERVER")] = "minio",
+) -> None:
+    """Make sure that a server's program is there: found on this machine, else, for MinIO, built once.
+
+    The build needs the internet and three to seven minutes. `servers.s3 = "auto"` takes MinIO from then on.
 
     Examples:
-      1. Before going offline:
-         lakehouse servers install
+      1. MinIO, for example before going offline:
+         lakehouse servers install minio
+      2. Where SeaweedFS is:
+         lakehouse servers install seaweedfs
     """
-    program = ensure_minio(load_settings().servers.minio_path, observer=progress())
-    print(f"MinIO is {program}")
+    if server == "seaweedfs":
+        print(f"SeaweedFS is {find_seaweedfs()}")
+    elif server == "minio":
+        wanted = load_settings().servers.s3
+        program = ensure_minio(None if wanted in {"auto", "minio", "seaweedfs"} else Path(wanted), observer=progress())
+        print(f"MinIO is {program}")
+    else:
+        raise UsageError(f"There is no server {server!r}.", hint="Install minio or seaweedfs.")

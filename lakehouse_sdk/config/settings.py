@@ -193,8 +193,9 @@ class TransferSettings(_Group):
 class ServerSettings(_Group):
     """Embedded servers."""
 
-    minio_path: Path | None = None
-    """MinIO's program; default: found on PATH, in the user's cache, else built once from its Go module."""
+    s3: str = "auto"
+    """Which S3 server `local()`, `lakehouse up` and the demo start: `minio` (built once where it is not there), `seaweedfs`, or
+    the path of a program; `auto` takes MinIO where it is there already, else SeaweedFS."""
 
 
 class PrefectSettings(_Group):

@@ -30,7 +30,9 @@ def connect(*, config_file: Path | str | None = None, observer: Observer = ignor
 def local(
     path: Path | str | None = None, *, prefect: bool = False, observer: Observer = ignore_events, **settings: Any
 ) -> Lakehouse:
-    """Start a lakehouse on this machine: MinIO on a free port of 127.0.0.1 and a SQLite catalogue.
+    """Start a lakehouse on this machine: an S3 server on a free port of 127.0.0.1 and a SQLite catalogue.
+
+    The server is MinIO where that is on this machine already, else SeaweedFS, which comes with the package (`servers.s3`).
 
     It lives as long as this process or until `close()`, with or without `with`, also when the process is killed.
 
@@ -42,12 +44,12 @@ def local(
 
     Raises:
         ServerError: A server did not start; the message ends in the tail of its log.
-        NotFoundError: MinIO is not there and cannot be built; says what is missing.
+        ConfigurationError: There is no S3 server on this machine; says how to have one.
     """
     from lakehouse_sdk.servers import LocalServers  # noqa: PLC0415
 
-    folder, minio_path = None if path is None else Path(path), load_settings(**settings).servers.minio_path
-    servers = LocalServers(folder, prefect=prefect, minio_path=minio_path, observer=observer)
+    folder, wanted = None if path is None else Path(path), load_settings(**settings).servers.s3
+    servers = LocalServers(folder, prefect=prefect, s3=wanted, observer=observer)
     stack: LocalStack = servers.start()
     try:
         loaded = load_settings(**{**settings, **stack.to_settings()})

@@ -9,11 +9,12 @@ from pathlib import Path
 from lakehouse_sdk.config import LocalStack, find_stack
 from lakehouse_sdk.errors import ConfigurationError, UsageError
 from lakehouse_sdk.events import Observer
+from lakehouse_sdk.servers.choice import MINIO, SEAWEEDFS, choose_server, make_server
 from lakehouse_sdk.servers.folders import explained
-from lakehouse_sdk.servers.minio import MinioServer, find_credentials
 from lakehouse_sdk.servers.prefect import PrefectServer
 from lakehouse_sdk.servers.process import ServerProcess
 from lakehouse_sdk.servers.record import find_record
+from lakehouse_sdk.servers.s3 import find_credentials
 
 FOLDER_NAME = ".lakehouse"
 """Folder of a lakehouse below the current one, unless another is named."""
@@ -21,7 +22,7 @@ FOLDER_NAME = ".lakehouse"
 
 @dataclass(frozen=True, slots=True)
 class StackFolder:
-    """Where a local lakehouse keeps its servers' data: `minio/`, `prefect/` and `catalog.db`.
+    """Where a local lakehouse keeps its servers' data: `minio/` or `seaweedfs/`, `prefect/` and `catalog.db`.
 
     Attributes:
         path: Absolute.
@@ -54,7 +55,20 @@ class StackFolder:
     @property
     def minio(self) -> Path:
         """MinIO's data folder."""
-        return self.path / "minio"
+        return self.path / MINIO
+
+    @property
+    def seaweedfs(self) -> Path:
+        """SeaweedFS's data folder."""
+        return self.path / SEAWEEDFS
+
+    @property
+    def s3(self) -> Path:
+        """The data folder of the S3 server that runs, else of the one that has been here."""
+        folders = (self.minio, self.seaweedfs)
+        running = [folder for folder in folders if (record := find_record(folder)) is not None and record.running]
+        used = [folder for folder in folders if find_credentials(folder) is not None]
+        return next(iter([*running, *used]), self.minio)
 
     @property
     def prefect(self) -> Path:
@@ -69,27 +83,31 @@ class StackFolder:
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="ascii")
 
-    def servers(
-        self, *, prefect: bool, minio_path: Path | None, observer: Observer, temporary: bool = False
-    ) -> list[ServerProcess]:
-        """Its servers in the order of their start, not started; a `temporary` folder goes with the first of them."""
-        minio = MinioServer(self.minio, program=minio_path, observer=observer, remove=self.path if temporary else None)
+    def servers(self, *, prefect: bool, s3: str, observer: Observer, temporary: bool = False) -> list[ServerProcess]:
+        """Its servers in the order of their start, not started; a `temporary` folder goes with the first of them.
+
+        With `s3="auto"` a folder that holds data already is served by the server that wrote it.
+        """
+        if s3 == "auto" and find_credentials(self.s3) is not None:
+            s3 = self.s3.name
+        data_dir = self.path / choose_server(s3).name.lower()
+        server = make_server(s3, data_dir, observer=observer, remove=self.path if temporary else None)
         if not prefect:
-            return [minio]
-        return [minio, PrefectServer(self.prefect, observer=observer, remove=self.prefect if temporary else None)]
+            return [server]
+        return [server, PrefectServer(self.prefect, observer=observer, remove=self.prefect if temporary else None)]
 
     def describe(self) -> LocalStack:
         """How its running servers are reached.
 
         Raises:
-            UsageError: No MinIO runs on it.
+            UsageError: No S3 server runs on it.
         """
-        minio, prefect, keys = find_record(self.minio), find_record(self.prefect), find_credentials(self.minio)
-        if minio is None or not minio.running or keys is None:
-            raise UsageError(f"No MinIO runs in {self.path}.", hint="Start it: `lakehouse up`.")
+        server, prefect, keys = find_record(self.s3), find_record(self.prefect), find_credentials(self.s3)
+        if server is None or not server.running or keys is None:
+            raise UsageError(f"No S3 server runs in {self.path}.", hint="Start it: `lakehouse up`.")
         return LocalStack(
             path=self.path,
-            endpoint_url=minio.url,
+            endpoint_url=server.url,
             access_key=keys[0],
             secret_key=keys[1],
             catalog_uri=f"sqlite:///{self.path / 'catalog.db'}",

@@ -17,7 +17,7 @@ from lakehouse_sdk.servers.process import ServerProcess
 
 
 class LocalServers:
-    """MinIO, an SQLite catalogue and, if wanted, Prefect, for this process only; a context manager.
+    """An S3 server, an SQLite catalogue and, if wanted, Prefect, for this process only; a context manager.
 
     Guarantee: they end at `stop`, at the interpreter's exit, or within seconds of a kill -9 of this process, whichever is
     first. `connect()` elsewhere does not find them.
@@ -25,7 +25,7 @@ class LocalServers:
     Args:
         path: Folder that keeps the data, laid out as by `lakehouse up`; None for a temporary one that is removed at the end.
         prefect: True for a Prefect server too.
-        minio_path: The setting `servers.minio_path`.
+        s3: The setting `servers.s3`.
         observer: Told how build and start go.
     """
 
@@ -34,12 +34,12 @@ class LocalServers:
         path: Path | None = None,
         *,
         prefect: bool = False,
-        minio_path: Path | None = None,
+        s3: str = "auto",
         observer: Observer = ignore_events,
     ) -> None:
         self._path = path
         self._prefect = prefect
-        self._minio_path = minio_path
+        self._s3 = s3
         self._observer = observer
         self._maker_pid = os.getpid()
         self._temporary: Path | None = None
@@ -53,6 +53,11 @@ class LocalServers:
         self.stop()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What runs, `MinIO` or `SeaweedFS` first."""
+        return tuple(server.name for server in self._servers)
+
+    @property
     def running(self) -> bool:
         """True while all of its servers live."""
         return bool(self._servers) and all(server.running for server in self._servers)
@@ -62,7 +67,7 @@ class LocalServers:
 
         Raises:
             ConflictError: Servers run on that folder already, by `lakehouse up` or another process.
-            LakehouseError: As `ServerProcess.start` and `ensure_minio`; nothing is left running then.
+            LakehouseError: As `ServerProcess.start` and `choose_server`; nothing is left running then.
         """
         if not self._servers:
             self._servers = self._lay_out()
@@ -94,7 +99,7 @@ class LocalServers:
         self._folder.make()
         return self._folder.servers(
             prefect=self._prefect,
-            minio_path=self._minio_path,
+            s3=self._s3,
             observer=self._observer,
             temporary=self._temporary is not None,
         )

@@ -83,6 +83,10 @@ class ServerProcess(ABC):
     def _environment(self) -> Mapping[str, str]:
         """The server's whole environment."""
 
+    def _is_port_conflict(self, log: str) -> bool:  # noqa: ARG002 (a hook)
+        """True where the end of the log says that another of its ports was taken."""
+        return False
+
     def _redact(self, text: str) -> str:
         """`text` without secrets."""
         return text
@@ -258,7 +262,7 @@ class ServerProcess(ABC):
         pause_s = 0.02
         while (waited_s := time.monotonic() - began) < self.start_timeout_s:
             if child.poll() is not None:
-                if not is_free(port):
+                if not is_free(port) or self._is_port_conflict(read_tail(self.log_file)):
                     raise _PortTakenError
                 raise self._failure(f"ended during its start (exit code {child.poll()})")
             if answers(port, self.health_path):

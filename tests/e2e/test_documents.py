@@ -55,7 +55,7 @@ def test_python_of_a_page_runs_from_top_to_bottom(
     env = {
         "LAKEHOUSE_ARCHIVES__BINANCE__ENDPOINT_URL": exchange.endpoint_url,
         "LAKEHOUSE_ARCHIVES__BINANCE__REGION": "us-east-1",
-        "LAKEHOUSE_SERVERS__MINIO_PATH": str(ensure_minio()),
+        "LAKEHOUSE_SERVERS__S3": str(ensure_minio()),
     }
     if "lakehouse_sdk.local(" not in text:
         env |= {

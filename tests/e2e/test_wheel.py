@@ -59,7 +59,7 @@ def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Insta
     env = {
         "HOME": str(folder / "home"),
         "PATH": f"{folder / 'venv/bin'}:/usr/bin:/bin",
-        "LAKEHOUSE_SERVERS__MINIO_PATH": str(ensure_minio()),
+        "LAKEHOUSE_SERVERS__S3": str(ensure_minio()),
     }
     subprocess.run([sys.executable, "-m", "uv", "venv", "--quiet", folder / "venv", "--python", sys.executable], check=True)
     made = Installation(folder, env)

@@ -70,7 +70,7 @@ def start_script(tmp_path: Path) -> Iterator[StartScript]:
         script.write_text(textwrap.dedent(body))
         process = subprocess.Popen(
             [sys.executable, str(script)],
-            env={**os.environ, "LAKEHOUSE_SERVERS__MINIO_PATH": str(find_minio()), **environment},
+            env={**os.environ, "LAKEHOUSE_SERVERS__S3": str(find_minio()), **environment},
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -27,7 +27,7 @@ SERVE = """
     import os, time
     from pathlib import Path
     from lakehouse_sdk.servers import MinioServer
-    server = MinioServer(program=Path(os.environ["LAKEHOUSE_SERVERS__MINIO_PATH"])).start()
+    server = MinioServer(program=Path(os.environ["LAKEHOUSE_SERVERS__S3"])).start()
     print(server.pid, server.data_dir, flush=True)
 """
 
@@ -217,7 +217,7 @@ def test_local_servers_that_were_never_stopped_end_with_the_interpreter(
         import os
         from pathlib import Path
         from lakehouse_sdk.servers import LocalServers
-        servers = LocalServers(minio_path=Path(os.environ["LAKEHOUSE_SERVERS__MINIO_PATH"]))
+        servers = LocalServers(s3=os.environ["LAKEHOUSE_SERVERS__S3"])
         stack = servers.start()
         print(servers._servers[0].pid, stack.path, flush=True)
     """
@@ -229,7 +229,7 @@ def test_local_servers_that_were_never_stopped_end_with_the_interpreter(
 
 
 def test_local_servers_that_cannot_start_leave_nothing(tmp_path: Path, make_minio: Callable[..., Path]) -> None:
-    servers = LocalServers(tmp_path / "lake", minio_path=make_minio(before="sys.exit(1)"))
+    servers = LocalServers(tmp_path / "lake", s3=str(make_minio(before="sys.exit(1)")))
     with pytest.raises(ServerError):
         servers.start()
     assert not servers.running

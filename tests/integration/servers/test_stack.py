@@ -226,7 +226,7 @@ def test_a_start_that_fails_leaves_nothing(
     home: Path, make_minio: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ServerError):
-        start_stack(minio_path=make_minio(before="sys.exit(1)"))
+        start_stack(s3=str(make_minio(before="sys.exit(1)")))
     assert find_stack() is None
     assert only_server() == ("stopped", None)
 
@@ -235,7 +235,7 @@ def test_a_start_that_fails_leaves_nothing(
 
     monkeypatch.setattr(stack, "remember_stack", refuse)
     with pytest.raises(AccessError):
-        start_stack(minio_path=make_minio())
+        start_stack(s3=str(make_minio()))
     assert only_server() == ("stopped", None)
 
 
@@ -243,7 +243,7 @@ UP = """
     import os
     from pathlib import Path
     from lakehouse_sdk.servers import start_stack
-    start_stack(minio_path=Path(os.environ["FAKE"]), observer=lambda event: print(event, flush=True))
+    start_stack(s3=os.environ["FAKE"], observer=lambda event: print(event, flush=True))
 """
 
 

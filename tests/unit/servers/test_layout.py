@@ -65,8 +65,8 @@ def test_the_folder_is_private_and_out_of_sight_of_git(tmp_path: Path) -> None:
 
 def test_its_servers_are_minio_and_if_wanted_prefect(tmp_path: Path) -> None:
     folder = StackFolder(tmp_path)
-    assert [type(server) for server in folder.servers(prefect=False, minio_path=None, observer=ignore_events)] == [MinioServer]
-    both = folder.servers(prefect=True, minio_path=None, observer=ignore_events)
+    assert [type(server) for server in folder.servers(prefect=False, s3="minio", observer=ignore_events)] == [MinioServer]
+    both = folder.servers(prefect=True, s3="minio", observer=ignore_events)
     assert [type(server) for server in both] == [MinioServer, PrefectServer]
     assert [server.data_dir for server in both] == [tmp_path / "minio", tmp_path / "prefect"]
 
