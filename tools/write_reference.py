@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from lakehouse_sdk.cli.app import app
+from lakehouse_sdk.cli.lazy import COMMANDS, load_command
 from lakehouse_sdk.config import S3Profile, Settings
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -66,7 +67,7 @@ def render_pages() -> dict[str, str]:
     """Every generated page by its file name."""
     return {
         "settings.md": "\n".join([SETTINGS_HEAD, *render_settings()]),
-        "cli.md": "\n".join([CLI_HEAD, *render_command(typer.main.get_command(app), "lakehouse")]),
+        "cli.md": "\n".join([CLI_HEAD, *render_command(load_application(), "lakehouse")]),
     }
 
 
@@ -146,6 +147,13 @@ def render_command(command: Any, path: str) -> Iterator[str]:
         yield ""
     for name, member in members.items():
         yield from render_command(member, f"{path} {name}")
+
+
+def load_application() -> Any:
+    """The whole command line, whose members load when they are called."""
+    command: Any = typer.main.get_command(app)
+    command.commands = {name: load_command(name) for name in COMMANDS}
+    return command
 
 
 def is_option(parameter: Any) -> bool:

@@ -9,13 +9,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from lakehouse_sdk import __version__
-from lakehouse_sdk.cli import archives, config, demo, gold, ingest, objects, quality, servers, tables, transfer, validate
+from lakehouse_sdk.cli.lazy import LazyGroup
 from lakehouse_sdk.cli.stopping import INTERRUPTED, NOBODY_READS, TERMINATED, StoppedError, flush_output, sigterm_raises
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.extras import needs_extra
 
 app = typer.Typer(
     name="lakehouse",
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -41,10 +42,6 @@ def lakehouse(
 
     Start with [bold]lakehouse demo[/bold] (everything once, on this machine) or [bold]lakehouse up[/bold] (servers that stay).
     """
-
-
-for group in (servers, config, transfer, objects, archives, tables, gold, quality, ingest, validate, demo):
-    group.register(app)
 
 
 def main() -> NoReturn:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from lakehouse_sdk.transfer import CancelToken
+if TYPE_CHECKING:
+    from lakehouse_sdk.transfer import CancelToken
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -58,6 +59,8 @@ def finish(running: _Running[_T]) -> tuple[_T, int]:
 
 def finish_call(work: Callable[[CancelToken], _T]) -> tuple[_T, int]:
     """As `finish`, of a function that obeys a cancel token."""
+    from lakehouse_sdk.transfer import CancelToken  # noqa: PLC0415 (who only asks for help needs none)
+
     token = CancelToken()
     with ThreadPoolExecutor(1, thread_name_prefix="lakehouse-command") as pool:
         return finish(_Call(pool.submit(work, token), token))

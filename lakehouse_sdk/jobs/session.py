@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lakehouse_sdk.archives import get_connector
-from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ class Session:
         Raises:
             ConfigurationError: `catalog.uri` is not set: the ledger lives there.
         """
+        from lakehouse_sdk.archives.sql_ledger import open_ledger  # noqa: PLC0415 (loads SQLAlchemy)
+
         return self._open.enter_context(open_ledger(self.settings))
 
     @cached_property

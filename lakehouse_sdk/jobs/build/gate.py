@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerState
-from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card
 from lakehouse_sdk.errors import NotFoundError

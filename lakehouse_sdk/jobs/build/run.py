@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
-from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events

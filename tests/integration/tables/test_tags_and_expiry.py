@@ -204,6 +204,6 @@ def test_expiry_that_loses_every_race_says_so(
 
     monkeypatch.setattr(ExpireSnapshots, "commit", lose)
     monkeypatch.setattr(retry, "RACES", RetryPolicy(attempts=2))
-    with pytest.raises(TableError, match=r"silver.klines could not be changed in 2 attempts"):
+    with pytest.raises(TableError, match=r"silver.klines could not be committed in 2 attempts"):
         lake.expire(["silver.klines"], older_than=NOW)
     assert parquet_files() == files
