@@ -7,19 +7,32 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow up down lint bench constraints docs setup minio
+.PHONY: help demo test test-deep test-fifth test-newest-python test-newest mutation up down lint bench constraints docs setup minio
 
 help: ## Show these targets
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## Run the main job end to end on local servers (SERVER=minio builds MinIO): archives, copy, tables, report
 	@$(BIN)/lakehouse demo --server $(SERVER)
 
-test: minio ## Run the tests (all but the slow ones)
-	@$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist worksteal --cov --cov-report=term:skip-covered
+test: minio ## Run the tests (all but the deep ones)
+	@$(BIN)/pytest -m "not deep" -n $(WORKERS) --dist loadgroup
 
-test-slow: minio ## Run the soak, fault, browser and wheel tests
-	@$(BIN)/pytest -m slow
+test-deep: minio ## Run every test, with branch coverage (before a release; an hour)
+	@HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term:skip-covered
+
+test-fifth: minio ## Run a fifth of the deep tests; the next commit has the next fifth
+	@$(BIN)/pytest -m deep --fifth $$(($$(git rev-list --count HEAD) % 5)) -n $(WORKERS) --dist loadgroup
+
+test-newest-python: setup ## Run the unit and contract tests on the newest Python of this machine
+	@$(BIN)/python tools/newest.py python -m "not deep" -n $(WORKERS) tests/unit tests/contract
+
+test-newest: minio ## Run the tests with the newest allowed version of everything
+	@$(BIN)/python tools/newest.py packages -m "not deep" -n $(WORKERS) --dist loadgroup
+
+mutation: minio ## Count which planted faults the fast tests find (an hour)
+	@$(BIN)/pytest -m "not deep" -n $(WORKERS) --dist loadgroup -q --cov --cov-context=test --cov-fail-under=0 --cov-report=
+	@$(BIN)/python tools/mutation.py --coverage .coverage --output tests/mutation/kills.json
 
 up: setup ## Start local servers that stay, for work in a notebook
 	@$(BIN)/lakehouse up

@@ -6,7 +6,9 @@ import os
 import shutil
 import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,10 @@ from lakehouse_sdk.config import Settings, load_settings
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
 
-hypothesis_settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-hypothesis_settings.load_profile("default")
+_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+hypothesis_settings.register_profile("ci", max_examples=50, **_QUIET)
+hypothesis_settings.register_profile("deep", max_examples=300, **_QUIET)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(autouse=True)
@@ -83,12 +87,48 @@ def postgres_uri(postgres: PostgresServer) -> str:
     return postgres.make_database()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fifth", type=int, default=None, help="of the deep tests, only this fifth (0 to 4), by their ids")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what `deep-tests.txt` leaves to `make test-deep`; with `--fifth` let one of five parts of the deep tests remain."""
+    folder = Path(__file__).parent
+    file = folder / "deep-tests.txt"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    patterns = [line.partition(" # ")[0] for line in lines if line and not line.startswith("#")]
+    for item in items:
+        if any(fnmatchcase(item.nodeid, pattern) or item.nodeid == pattern for pattern in patterns):
+            item.add_marker(pytest.mark.deep)
+    fifth = config.getoption("--fifth")
+    if fifth is not None:
+        kept = [item for item in items if item.get_closest_marker("deep") and _fifth(item) == fifth and not _needs_more(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def _fifth(item: pytest.Item) -> int:
+    """By the file, so that what its tests share is made once."""
+    return zlib.crc32(item.nodeid.partition("::")[0].encode()) % 5
+
+
+def _needs_more(item: pytest.Item) -> bool:
+    """True where a test needs a package that CI does not install."""
+    wanted = {marker.args[0] for marker in item.iter_markers("needs_debian")}
+    return not wanted <= set(_list_packages("apt-packages.txt"))
+
+
+def _list_packages(name: str) -> list[str]:
+    lines = (Path(__file__).parents[1] / ".ci" / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a program of a Debian package that is not here, and say which; CI installs the packages of the list."""
     for marker in item.iter_markers("needs_debian"):
         (package,) = marker.args
-        listed = (Path(__file__).parents[1] / ".ci/apt-packages.txt").read_text(encoding="utf-8").splitlines()
-        assert package in listed, f"{package} is not in .ci/apt-packages.txt"
+        listed = [*_list_packages("apt-packages.txt"), *_list_packages("apt-packages-deep.txt")]
+        assert package in listed, f"{package} is in no list of .ci"
         if shutil.which(marker.kwargs.get("program", package)) is None:
             pytest.skip(f"needs Debian's package {package}: apt-get install {package}")
         if marker.kwargs.get("root") and os.geteuid() != 0:

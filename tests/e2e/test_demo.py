@@ -15,7 +15,7 @@ import pytest
 
 from lakehouse_sdk.config import cache_dir
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(900)]
 
 
 def start_demo(folder: Path) -> subprocess.Popen[str]:

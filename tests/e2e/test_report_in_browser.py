@@ -11,7 +11,7 @@ import pytest
 
 from lakehouse_sdk.acceptance import ValidationReport, run_validation
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs_debian("chromium")]
+pytestmark = [pytest.mark.deep, pytest.mark.needs_debian("chromium")]
 
 _CELL = """
 from lakehouse_sdk.acceptance import Checks, show_panel

@@ -15,7 +15,7 @@ from table_archives import check_klines, kline
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.tables import open_catalog
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.needs_debian("default-jdk-headless", program="java")]
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(900), pytest.mark.needs_debian("default-jdk-headless", program="java")]
 
 ROOT = Path(__file__).resolve().parents[2]
 PYSPARK = "pyspark==3.5.7"

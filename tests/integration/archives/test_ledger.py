@@ -385,7 +385,7 @@ class TestBadAddresses:
             ledger.count("binance")
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @only_sqlite
 def test_at_a_million_archives_one_symbol_and_a_night_are_quick(settings: Settings) -> None:
     """The two figures are limits of the requirement with room for a slow machine; the measured ones are in the benchmarks."""

@@ -132,7 +132,7 @@ def test_symbols_in_any_script_go_the_whole_way(lake: Lakehouse, publish: Publis
     assert alone.counts() == {**dict.fromkeys(alone.counts(), 0), "present": 2}
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(900)
 def test_three_thousand_archives_in_one_run(lake: Lakehouse, publish: Publish, other_minio: MinioServer, bucket: str) -> None:
     """More than one chunk of the plan and many pages of listing; a second run finds all of them and moves nothing."""

@@ -171,7 +171,7 @@ def test_an_unknown_outcome_doubles_nothing(catalog: TableCatalog, monkeypatch: 
     assert holds(catalog, _judge())
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @hypothesis_settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(
     steps=st.lists(

@@ -136,7 +136,7 @@ def test_tables_follow_the_model_through_races_and_kills(settings: Settings, his
     _check_history(settings, history)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(900)
 @given(history=_history)
 @hypothesis_settings(max_examples=6, phases=[Phase.generate])
@@ -144,7 +144,7 @@ def test_tables_follow_the_model_through_many_races_and_kills(settings: Settings
     _check_history(settings, history)
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(900)
 def test_a_writer_may_be_killed_before_every_single_step(settings: Settings) -> None:
     """Data, quarantine and quality of a replaced archive and of a new one: each table shows all of it or nothing."""

@@ -20,7 +20,7 @@ from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.tables import CheckedBatch, open_catalog
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.deep,
     pytest.mark.timeout(900),
     pytest.mark.needs_debian("default-jdk-headless", program="javac"),
     pytest.mark.needs_debian("maven", program="mvn"),

@@ -136,7 +136,7 @@ with MinioCluster() as cluster:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(400)
 @pytest.mark.needs_debian("iproute2", program="ip", root=True)
 class TestCluster:

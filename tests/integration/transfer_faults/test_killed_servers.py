@@ -91,7 +91,7 @@ def test_killed_and_restarted_in_mid_copy(victim, there, make_settings, tmp_path
     assert not list((tmp_path / "staging").glob("*"))
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 def test_killed_in_the_middle_of_large_objects_it_holds_no_open_upload_after_the_next_run(victim, there, make_settings):
     """What the dead server still knows of half-sent objects is cleared by the run that finishes them."""
     bodies = {f"large{i}": os.urandom(MIB) * 32 for i in range(8)}
@@ -124,7 +124,7 @@ def test_killed_in_the_middle_of_large_objects_it_holds_no_open_upload_after_the
     assert target.open_uploads(list(bodies)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(400)
 @pytest.mark.needs_debian("iproute2", program="ip", root=True)
 class TestCluster:

@@ -66,7 +66,7 @@ def md5_of(tree: dict[str, bytes]) -> dict[str, str]:
     return {key: hashlib.md5(body).hexdigest() for key, body in tree.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["inside", "another server"])
 def test_whatever_happens_the_report_is_what_happened(here, there, make_settings, kind):

@@ -9,7 +9,7 @@ import pytest
 
 from lakehouse_sdk.errors import ConfigurationError, UsageError
 from lakehouse_sdk.servers import MinioServer
-from lakehouse_sdk.servers.minio import ensure_credentials, find_credentials
+from lakehouse_sdk.servers.s3 import ensure_credentials, find_credentials
 
 
 def test_keys_are_made_once_and_kept_for_the_owner_only(tmp_path: Path) -> None:

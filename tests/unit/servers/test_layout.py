@@ -73,7 +73,7 @@ def test_its_servers_are_minio_and_if_wanted_prefect(tmp_path: Path) -> None:
 
 def test_it_is_described_by_what_runs(tmp_path: Path) -> None:
     folder = StackFolder(tmp_path)
-    with pytest.raises(UsageError, match="No MinIO runs"):
+    with pytest.raises(UsageError, match="No S3 server runs"):
         folder.describe()
     folder.minio.mkdir()
     access_key, secret_key = ensure_credentials(folder.minio)
