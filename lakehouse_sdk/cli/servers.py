@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lakehouse_sdk.cli.output import print_json
+from lakehouse_sdk.cli.output import print_json, print_table
 from lakehouse_sdk.cli.progress import progress
 from lakehouse_sdk.config import LocalStack, find_stack, load_settings
 from lakehouse_sdk.display import format_bytes
@@ -22,6 +22,7 @@ from lakehouse_sdk.servers import (
     stop_stack,
 )
 from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.storage.conformance import check_server
 
 group = typer.Typer(no_args_is_help=True, help="The programs behind the local servers.")
 
@@ -162,3 +163,31 @@ def install(
         print(f"MinIO is {program}")
     else:
         raise UsageError(f"There is no server {server!r}.", hint="Install minio or seaweedfs.")
+
+
+@group.command()
+def check(
+    profile: Annotated[str, typer.Argument(help="A profile of the settings. Default: the lake's own server.")] = "",
+    bucket: Annotated[str | None, typer.Option(help="Where to work. Default: a bucket that is made and removed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as one JSON object.")] = False,
+) -> None:
+    """Try what an S3 server does of what S3 does, and say what the SDK will do about each gap.
+
+    About a hundred requests and 20 MiB below a prefix of its own; everything it writes is removed.
+
+    Exit code 0: it can be used, whatever its gaps. 1: it cannot be reached, or bytes do not come back.
+
+    Examples:
+      1. The lake's own server:
+         lakehouse servers check
+      2. A profile, where no bucket may be made:
+         lakehouse servers check backup --bucket my-bucket
+    """
+    report = check_server(load_settings().profile(profile), bucket)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        print_table(["probe", "outcome", "what was found", "what the SDK does"], report.rows())
+        print(report.summary)
+    if not report.holds("round-trip"):
+        raise typer.Exit(1)

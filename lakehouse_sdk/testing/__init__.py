@@ -3,7 +3,7 @@
 Belongs here: generated data, its publisher, the truth about what was published; what every connector promises, as tests; faults
 that a healthy server does not show; all of it independent of the code that it is there to test. Must not: real market data.
 Read `MirrorSpec` first, then `publish_mirror` and `MirrorTruth`; for every data type `publish_archives`; for a connector of
-your own `ConnectorSuite`; for an API `CoinbaseServer`; for faults `FaultProxy` and `MinioCluster`.
+your own `ConnectorSuite`, for a server `StorageSuite`; for an API `CoinbaseServer`; for faults `FaultProxy` and `MinioCluster`.
 
 ```python
 truth = publish_mirror(server.profile, "data.binance.vision", demo_mirror())
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.testing.mirror import publish_mirror as publish_mirror
     from lakehouse_sdk.testing.proxy import Fault as Fault
     from lakehouse_sdk.testing.proxy import FaultProxy as FaultProxy
+    from lakehouse_sdk.testing.storage import StorageSuite as StorageSuite
 
 __all__ = [
     "ArchiveText",
@@ -46,6 +47,7 @@ __all__ = [
     "MirrorSpec",
     "MirrorTruth",
     "OddityTruth",
+    "StorageSuite",
     "TruthTotals",
     "day_range",
     "demo_mirror",
@@ -64,6 +66,7 @@ _LATER = {
     "Fault": "proxy",
     "FaultProxy": "proxy",
     "MinioCluster": "cluster",
+    "StorageSuite": "storage",
     "publish_archives": "archives",
     "publish_mirror": "mirror",
     "sample_text": "archives",

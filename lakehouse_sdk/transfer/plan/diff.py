@@ -48,7 +48,7 @@ class PlanRules:
         compare: When an object counts as already there.
         hashes: True where both ends may know hashes, so that pairs which need one come out undecided.
         delete: True for a row for each object that only the target has.
-        minio: True where the target is a MinIO, which cannot hold some names that S3 can.
+        server: What the target's server calls itself; some cannot hold names that S3 can.
         skipped: Counts the skipped objects instead of making rows for them; None makes the rows.
     """
 
@@ -56,7 +56,7 @@ class PlanRules:
     compare: CompareMode = "auto"
     hashes: bool = False
     delete: bool = False
-    minio: bool = False
+    server: str = ""
     skipped: SkipCount | None = None
 
 
@@ -84,7 +84,7 @@ def plan_to_s3(source: Iterable[Entry], target: Iterable[Entry], prefix: str, ru
             if existing is not None and rules.delete and _may_delete(existing, prefix):
                 yield _delete(existing)
         elif existing is None:
-            yield _add(entry, f"{prefix}{entry.name}", find_key_obstacle(entry.name, prefix, minio=rules.minio))
+            yield _add(entry, f"{prefix}{entry.name}", find_key_obstacle(entry.name, prefix, server=rules.server))
         elif item := _compare(entry, existing, f"{prefix}{entry.name}", rules):
             yield item
     if slashes is not None:
@@ -313,6 +313,6 @@ class _LeadingSlashes:
                     reason = f"servers that drop a leading slash hold it as {bare!r}, which is another object"
                     yield _row(entry, entry.name, Action.CONFLICT, reason)
                 elif there is None:
-                    yield _add(entry, entry.name, find_key_obstacle(entry.name, minio=self._rules.minio))
+                    yield _add(entry, entry.name, find_key_obstacle(entry.name, server=self._rules.server))
                 elif item := _compare(entry, there, entry.name, self._rules):
                     yield item

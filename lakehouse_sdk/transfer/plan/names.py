@@ -15,8 +15,14 @@ Folded = tuple[str, str]
 """A name as a file system that ignores case and Unicode form sees it, NUL for the slash, and the name."""
 
 
-def find_key_obstacle(name: str, prefix: str = "", *, minio: bool = False) -> str:
-    """Why no S3 server can hold `prefix` + `name`, or a MinIO cannot; empty where there is no such reason."""
+def find_key_obstacle(name: str, prefix: str = "", *, server: str = "") -> str:
+    """Why no S3 server can hold `prefix` + `name`, or this one cannot; empty where there is no such reason.
+
+    Args:
+        name: Name below the prefix.
+        prefix: Where it goes.
+        server: What the server calls itself, `MinIO` or `SeaweedFS 4.48`; empty where that is not known.
+    """
     if name.isascii():
         too_long = len(name) > _MAX_KEY_BYTES - len(prefix) and len(name) + len(prefix.encode()) > _MAX_KEY_BYTES
     else:
@@ -26,7 +32,7 @@ def find_key_obstacle(name: str, prefix: str = "", *, minio: bool = False) -> st
             return "the file name is not UTF-8, as a key has to be"
     if too_long:
         return f"the key is longer than {_MAX_KEY_BYTES:,} bytes"
-    return _find_minio_obstacle(name) if minio else ""
+    return next((find(name) for kind, find in _OBSTACLES.items() if server.startswith(kind)), "")
 
 
 def _find_minio_obstacle(name: str) -> str:
@@ -39,6 +45,23 @@ def _find_minio_obstacle(name: str) -> str:
         if len(part) > _SHORT and len(part.encode()) > _MAX_NAME_BYTES:
             return f"MinIO cannot hold a part longer than {_MAX_NAME_BYTES} bytes"
     return ""
+
+
+def _find_seaweed_obstacle(name: str) -> str:
+    """SeaweedFS keeps objects in folders too, and takes a backslash for a slash: two names would silently be one object."""
+    if "//" in name or name.startswith("/"):
+        return "SeaweedFS drops empty parts between slashes"
+    if "\\" in name:
+        return "SeaweedFS takes a backslash for a slash"
+    for part in name.split("/"):
+        if part in {".", ".."}:
+            return f"SeaweedFS cannot hold a key with the part {part!r}"
+        if len(part) > _SHORT and len(part.encode()) > _MAX_NAME_BYTES:
+            return f"SeaweedFS cannot hold a part longer than {_MAX_NAME_BYTES} bytes"
+    return ""
+
+
+_OBSTACLES: dict[str, Callable[[str], str]] = {"MinIO": _find_minio_obstacle, "SeaweedFS": _find_seaweed_obstacle}
 
 
 def _sort(names: Iterable[Folded]) -> Iterator[Folded]:

@@ -114,7 +114,7 @@ class _Planner:
     def plan(self, max_deletes: int | None, *, sort: bool = False) -> TransferPlan:
         ends, rules = self.ends, self.rules
         skipped = None if self.keep_skips else SkipCount()
-        rules = replace(rules, hashes=self._may_need_hashes(), minio=self._is_minio_target(), skipped=skipped)
+        rules = replace(rules, hashes=self._may_need_hashes(), server=self._name_target_server(), skipped=skipped)
         source = _Listing(self._list_source(sort=sort))
         target = _Listing(self._list_target(sort=sort))
         items = self._plan_items(source, target, rules)
@@ -163,12 +163,12 @@ class _Planner:
         between_servers = self.ends.source.profile is not None and self.ends.target.profile is not None
         return self.rules.compare == "sha256" or (self.rules.compare == "auto" and between_servers)
 
-    def _is_minio_target(self) -> bool:
+    def _name_target_server(self) -> str:
         end = self.ends.target
         with suppress(LakehouseError):  # whoever may write need not be allowed to look
             if end.profile is not None:
-                return self.context.client(end.profile).get_server_name(end.bucket).startswith("MinIO")
-        return False
+                return self.context.client(end.profile).get_server_name(end.bucket)
+        return ""
 
     def _settle(self, items: PlannedItems, rules: PlanRules) -> Iterator[PlannedObject]:
         """Rows, in order; hashes of undecided pairs are asked for a few at once."""
