@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-deep test-fifth test-newest-python test-newest mutation up down lint bench constraints docs setup minio
+.PHONY: help demo test test-deep test-fifth test-newest-python test-newest mutation up down lint bench bench-guard constraints docs setup minio
 
 help: ## Show these targets
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ bench: minio ## Measure, and write docs/reference/benchmarks.md (two hours; the 
 	@$(BIN)/python benchmarks/transfer.py
 	@$(BIN)/python benchmarks/archives.py
 	@$(BIN)/python benchmarks/tables.py
+
+bench-guard: minio ## Compare CPU, requests and memory of eight small jobs with an earlier commit (BASE=commit)
+	@$(BIN)/python benchmarks/guard.py $(if $(BASE),--base $(BASE))
 
 docs: setup ## Write the generated pages of docs/reference anew
 	@$(BIN)/python tools/write_reference.py

@@ -98,7 +98,7 @@ def read(symbol: str) -> dict[str, Any]:
 
 
 def loop(bucket: str, limit: str) -> dict[str, Any]:
-    import s3fs  # noqa: PLC0415
+    import s3fs
 
     lake = lakehouse_sdk.connect()
     options = lake.storage_options("pandas")
@@ -114,7 +114,7 @@ def loop(bucket: str, limit: str) -> dict[str, Any]:
 
 
 def floor(folder: str) -> dict[str, Any]:
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     target = Path(folder) / "floor"
     target.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ from lakehouse_sdk.storage.conformance import ConformanceReport, check_server, l
 
 
 class StorageSuite:
-    """One test for each probe of `storage.conformance`; a probe that is named in `gaps` has to fail, so that the list stays true.
+    """One test for each probe of `storage.conformance`; one that `gaps` names has to fail, so that the list stays true.
 
     A subclass overrides the fixture `profile`, with the scope `class`: the server is tried once.
     """

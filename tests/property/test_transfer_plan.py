@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from lakehouse_sdk.transfer import Action, Selection
 from lakehouse_sdk.transfer.model.objects import Entry, SkipCount
+from lakehouse_sdk.transfer.model.spill import sort_outside
 from lakehouse_sdk.transfer.plan.diff import PlanRules, is_marker, plan_to_folder, plan_to_s3
 from lakehouse_sdk.transfer.plan.listing import sort_names
 from lakehouse_sdk.transfer.plan.names import find_folder_conflicts
-from lakehouse_sdk.transfer.plan.spill import sort_outside
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 names = st.lists(st.sampled_from(["a", "b", "A", "é", "..", "", "!", "-"]), min_size=1, max_size=3).map("/".join).filter(bool)

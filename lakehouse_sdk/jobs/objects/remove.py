@@ -14,7 +14,7 @@ from lakehouse_sdk.storage import ListingOrderError, ObjectInfo, S3Client
 from lakehouse_sdk.transfer import Action, CancelToken, Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.context.ends import End
 from lakehouse_sdk.transfer.context.run import RunContext
-from lakehouse_sdk.transfer.plan.rows import RowStore
+from lakehouse_sdk.transfer.model.rows import RowStore
 from lakehouse_sdk.transfer.run.deletes import run_deletes
 from lakehouse_sdk.uris import S3Address
 

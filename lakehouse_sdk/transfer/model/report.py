@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.errors import TransferError
 from lakehouse_sdk.transfer.model.objects import Outcome, Status
+from lakehouse_sdk.transfer.model.outcomes import OutcomeStore
 from lakehouse_sdk.uris import Address, S3Address
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class TransferReport:
         strategy: What carried objects: `direct`, `streaming` or `staged`; several, joined by ` + `, after a fallback.
         strategy_reason: Why this one, and why others took over, for people.
         fallbacks: What went from one strategy to another in mid-run, and why.
-        outcomes: One for each row of the plan, in the order in which they ended.
+        outcomes: One for each row of the plan, in the order in which they ended: a sequence that reads itself from a temporary
+            file where they are many.
         skips_counted: Skipped objects that the plan only counted; together with `outcomes` they are all of it.
         seconds: Wall time of the run, planning not included.
         bytes_copied: Size of the objects that are `done`.
@@ -67,7 +69,7 @@ class TransferReport:
     target: Address
     strategy: str
     strategy_reason: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: OutcomeStore
     seconds: float
     bytes_copied: int = 0
     bytes_through_client: int = 0
@@ -86,17 +88,19 @@ class TransferReport:
     def count(self, status: Status) -> int:
         """Objects that ended with this status."""
         counted = self.skips_counted if status is Status.SKIPPED else 0
-        return counted + sum(outcome.status is status for outcome in self.outcomes)
+        return counted + self.outcomes.counts[status]
 
     @property
     def failures(self) -> tuple[Outcome, ...]:
         """Objects that are not at the target though the plan wanted them there: failed, in conflict or cancelled."""
+        if not any(self.outcomes.counts[status] for status in _FAILURES):
+            return ()
         return tuple(outcome for outcome in self.outcomes if outcome.status in _FAILURES)
 
     @property
     def ok(self) -> bool:
         """True where nothing failed, conflicted or was cancelled."""
-        return not self.cancelled and not any(outcome.status in _FAILURES for outcome in self.outcomes)
+        return not self.cancelled and not any(self.outcomes.counts[status] for status in _FAILURES)
 
     @property
     def bytes_per_s(self) -> float:
@@ -106,7 +110,7 @@ class TransferReport:
     @property
     def summary(self) -> str:
         """One line for people."""
-        counts = Counter(outcome.status for outcome in self.outcomes)
+        counts = Counter(self.outcomes.counts)
         counts[Status.SKIPPED] += self.skips_counted
         parts = [f"{counts[status]:,} {status.value}" for status in _SHOWN if counts[status]] or ["nothing to do"]
         return f"{self.strategy}: {', '.join(parts)}; {self.bytes_copied:,} bytes in {self.seconds:.1f} s."

@@ -15,7 +15,7 @@ from lakehouse_sdk.transfer.context.ends import End
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.context.staging import is_staging_name
 from lakehouse_sdk.transfer.model.objects import Entry
-from lakehouse_sdk.transfer.plan.spill import CHUNK_ITEMS, SORT_ITEMS, Chunk, SpillFile, sort_outside
+from lakehouse_sdk.transfer.model.spill import CHUNK_ITEMS, SORT_ITEMS, Chunk, SpillFile, sort_outside
 
 
 def list_end(end: End, context: RunContext, *, sort: bool = False) -> Iterator[Entry]:

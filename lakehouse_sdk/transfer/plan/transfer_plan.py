@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from lakehouse_sdk.errors import DeleteRefusedError, UsageError
 from lakehouse_sdk.transfer.model.objects import Action, PlannedObject, PlanTotals, SkipCount, StrategyName
 from lakehouse_sdk.transfer.model.report import TransferReport
+from lakehouse_sdk.transfer.model.rows import MEMORY_ROWS, RowStore
 from lakehouse_sdk.transfer.model.running import TransferRun
-from lakehouse_sdk.transfer.plan.rows import MEMORY_ROWS, RowStore
 from lakehouse_sdk.transfer.plan.saved import PlanHead, open_saved, save_plan
 from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
 from lakehouse_sdk.transfer.proof.prover import VerifyMode

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from lakehouse_sdk.config import Settings
@@ -18,6 +20,7 @@ from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.context.staging import remove_stale, staging_parent
 from lakehouse_sdk.transfer.model.cancel import CancelToken
 from lakehouse_sdk.transfer.model.objects import Action, Outcome, PlannedObject, Status, StrategyName
+from lakehouse_sdk.transfer.model.outcomes import OutcomeStore
 from lakehouse_sdk.transfer.model.report import Fallback, TransferReport
 from lakehouse_sdk.transfer.plan.transfer_plan import TransferPlan
 from lakehouse_sdk.transfer.proof.prover import Prover, VerifyMode
@@ -36,6 +39,8 @@ from lakehouse_sdk.transfer.strategies import (
     plan_fallbacks,
 )
 
+_VERIFIED_AT_ONCE = 20_000
+"""Outcomes whose objects are looked for together; as many are held in memory."""
 _PROGRESS_S = 0.1
 """Between two progress events: quicker than an eye, and no cost for each object."""
 _STRATEGIES: dict[str, Callable[[Ends, RunContext], Strategy]] = {
@@ -89,13 +94,15 @@ def run_transfer(
     with PeakMemory() as memory, RunContext(settings.transfer, cancel, progress.partial) as context:
         travel = FallbackRun(choices, lambda choice: _STRATEGIES[choice.name](ends, context))
         _clear_leftovers(plan, ends, choices[0], context)
-        outcomes = [_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action)]
+        outcomes = OutcomeStore(_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action))
         if plan.totals.copy_objects:
             _check_target(ends.target, context)
             moved = _copy(plan.rows(Action.COPY), travel, progress, on_outcome)
-            outcomes += _verify(moved, ends, verify, context, progress)
+            for outcome in _verify(moved, ends, verify, context, progress):
+                outcomes.append(outcome)
         if plan.totals.delete_objects:
-            outcomes += _delete(plan.rows(Action.DELETE), ends, outcomes, context)
+            for outcome in _delete(plan.rows(Action.DELETE), ends, outcomes.counts, context):
+                outcomes.append(outcome)
     report = _report(plan, choices[0], travel.fallbacks, outcomes, context, time.monotonic() - started_s)
     report = replace(report, peak_memory_bytes=memory.peak_bytes)
     if manifest:
@@ -143,8 +150,8 @@ def _copy(
     travel: FallbackRun,
     progress: _Progress,
     on_outcome: Callable[[Outcome], None] | None,
-) -> list[Outcome]:
-    moved: list[Outcome] = []
+) -> OutcomeStore:
+    moved = OutcomeStore()
     with closing(travel.run(rows)) as running:
         for outcome in running:
             moved.append(outcome)
@@ -154,22 +161,28 @@ def _copy(
     return moved
 
 
-def _verify(moved: list[Outcome], ends: Ends, mode: VerifyMode, context: RunContext, progress: _Progress) -> list[Outcome]:
-    verified, prover = moved, Prover(ends.source, ends.target, context)
+def _verify(moved: OutcomeStore, ends: Ends, mode: VerifyMode, context: RunContext, progress: _Progress) -> Iterator[Outcome]:
+    """Outcomes as the target confirms them, in order; some thousands at a time are held."""
+    prover, verified = Prover(ends.source, ends.target, context), iter(moved)
     if ends.target.profile is not None:
         client: S3Client = context.client(ends.target.profile)
-        verified = list(verify_s3(client, ends.target.bucket, moved, prover.etags_tell))
-    verified = list(prove_outcomes(prover, verified, mode))
-    for before, after in zip(moved, verified, strict=True):
-        if after is not before and after.status is Status.FAILED:
+        confirm = partial(verify_s3, client, ends.target.bucket, etags_tell=prover.etags_tell)
+        verified = chain.from_iterable(map(confirm, _in_parts(verified)))
+    for before, after in zip(moved, prove_outcomes(prover, verified, mode), strict=True):
+        if after.status is Status.FAILED and before.status is not Status.FAILED:
             progress.fail(after)
-    return verified
+        yield after
 
 
-def _delete(rows: Iterable[PlannedObject], ends: Ends, settled: Iterable[Outcome], context: RunContext) -> Iterable[Outcome]:
+def _in_parts(outcomes: Iterator[Outcome]) -> Iterator[list[Outcome]]:
+    while part := list(islice(outcomes, _VERIFIED_AT_ONCE)):
+        yield part
+
+
+def _delete(rows: Iterable[PlannedObject], ends: Ends, settled: Mapping[Status, int], context: RunContext) -> Iterable[Outcome]:
     if context.cancel.cancelled:
         return keep_all(rows, "the run was cancelled")
-    missing = sum(outcome.status not in {Status.DONE, Status.SKIPPED} for outcome in settled)
+    missing = sum(count for status, count in settled.items() if status not in {Status.DONE, Status.SKIPPED})
     if missing:
         return keep_all(rows, f"{missing:,} objects of the source are not at the target")
     return run_deletes(rows, ends.target, context)
@@ -179,13 +192,14 @@ def _report(
     plan: TransferPlan,
     choice: Choice,
     fallbacks: list[Fallback],
-    outcomes: list[Outcome],
+    outcomes: OutcomeStore,
     context: RunContext,
     seconds: float,
 ) -> TransferReport:
     tally = context.tally
-    strategies = dict.fromkeys([choice.name, *(outcome.strategy for outcome in outcomes if outcome.strategy)])
-    if fallbacks and not any(outcome.strategy == choice.name for outcome in outcomes):
+    carried = dict.fromkeys(outcome.strategy for outcome in outcomes if outcome.strategy)
+    strategies = {choice.name: None, **carried}
+    if fallbacks and choice.name not in carried:
         del strategies[choice.name]
     return TransferReport(
         source=plan.source,
@@ -198,9 +212,9 @@ def _report(
             ]
         ),
         fallbacks=tuple(fallbacks),
-        outcomes=tuple(outcomes),
+        outcomes=outcomes,
         seconds=seconds,
-        bytes_copied=sum(outcome.row.size_bytes for outcome in outcomes if outcome.status is Status.DONE),
+        bytes_copied=outcomes.bytes_done,
         bytes_through_client=tally.bytes_through_client,
         s5cmd_processes=tally.s5cmd_processes,
         s5cmd_commands=tally.s5cmd_commands,
@@ -209,7 +223,7 @@ def _report(
         retries=tally.retries + context.request_repeats,
         peak_staging_bytes=tally.peak_staging_bytes,
         skips_counted=plan.counted_skips.objects,
-        cancelled=context.cancel.cancelled and any(outcome.status is Status.CANCELLED for outcome in outcomes),
+        cancelled=context.cancel.cancelled and outcomes.counts[Status.CANCELLED] > 0,
     )
 
 

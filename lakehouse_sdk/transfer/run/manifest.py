@@ -6,6 +6,7 @@ import io
 import json
 import uuid
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lakehouse_sdk.config import Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MANIFEST_PREFIX = "_manifests/transfers/"
 SCHEMA_VERSION = 1
 """Raised when a column changes its meaning; columns may be added without."""
+_ROWS_AT_ONCE = 50_000
 _KEY = b"lakehouse_sdk.transfer_manifest"
 
 
@@ -51,9 +53,10 @@ def manifest_to_parquet(report: TransferReport) -> bytes:
 
     totals = {name: value for name, value in report.to_dict().items() if name != "failures"}
     schema = _schema().with_metadata({_KEY: json.dumps({"version": SCHEMA_VERSION, **totals}).encode()})
-    table = pa.Table.from_pylist([_to_row(item, report) for item in report.outcomes], schema=schema)
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    buffer, outcomes = io.BytesIO(), iter(report.outcomes)
+    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        while part := list(islice(outcomes, _ROWS_AT_ONCE)):
+            writer.write_table(pa.Table.from_pylist([_to_row(item, report) for item in part], schema=schema))
     return buffer.getvalue()
 
 

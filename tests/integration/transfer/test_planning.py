@@ -181,7 +181,9 @@ class TestWhatMinioCannotHold:
 
     def test_it_is_a_conflict_before_the_first_byte_moves(self, lake, s3, bucket, tmp_path):
         assert all(find_key_obstacle(name, server="MinIO") for name in self.NAMES)
-        assert not any(find_key_obstacle(name, server="MinIO") for name in ("a/b", "...", ".hidden", "n" * 255, "é" * 127, "d/"))
+        assert not any(
+            find_key_obstacle(name, server="MinIO") for name in ("a/b", "...", ".hidden", "n" * 255, "é" * 127, "d/")
+        )
 
     def test_in_a_plan(self, lake, bucket, tmp_path):
         folder = tmp_path / "tree"

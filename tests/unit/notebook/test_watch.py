@@ -14,6 +14,7 @@ from lakehouse_sdk.notebook import watch
 from lakehouse_sdk.notebook.observer import GuardedSink
 from lakehouse_sdk.notebook.widget import RunWidget
 from lakehouse_sdk.transfer import CancelToken, TransferReport, TransferRun
+from lakehouse_sdk.transfer.model.outcomes import OutcomeStore
 from lakehouse_sdk.uris import S3Address
 
 HOSTILE = "<script>alert(1)</script>"
@@ -21,7 +22,7 @@ MIB = 1024**2
 
 
 def report(*, cancelled: bool = False) -> TransferReport:
-    return TransferReport(S3Address("from"), S3Address("to"), "direct", "because", (), 1.0, cancelled=cancelled)
+    return TransferReport(S3Address("from"), S3Address("to"), "direct", "because", OutcomeStore(), 1.0, cancelled=cancelled)
 
 
 class Scripted:

@@ -17,9 +17,9 @@ import pytest
 from lakehouse_sdk.errors import CapacityError, DeleteRefusedError, IntegrityError, NotFoundError, StorageError
 from lakehouse_sdk.transfer import Action, PlannedObject, Selection, TransferPlan
 from lakehouse_sdk.transfer.model.objects import Entry, SkipCount
+from lakehouse_sdk.transfer.model.rows import RowStore
+from lakehouse_sdk.transfer.model.spill import SpillFile, sort_outside
 from lakehouse_sdk.transfer.plan.listing import KeptEntries, sort_entries
-from lakehouse_sdk.transfer.plan.rows import RowStore
-from lakehouse_sdk.transfer.plan.spill import SpillFile, sort_outside
 from lakehouse_sdk.uris import LocalAddress, S3Address, parse_address
 
 SOURCE, TARGET = S3Address("from", "a", "other"), LocalAddress(parse_address("/tmp/x").path)

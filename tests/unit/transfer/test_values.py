@@ -26,6 +26,7 @@ from lakehouse_sdk.transfer import (
     run_transfer,
 )
 from lakehouse_sdk.transfer.context.ends import resolve_ends
+from lakehouse_sdk.transfer.model.outcomes import OutcomeStore
 from lakehouse_sdk.transfer.run.memory import PeakMemory
 from lakehouse_sdk.transfer.strategies import choose_strategy, plan_fallbacks
 from lakehouse_sdk.uris import LocalAddress, S3Address
@@ -46,7 +47,9 @@ def row(key: str, size: int = 10, action: Action = Action.COPY, reason: str = ""
 
 
 def report(*outcomes: Outcome, cancelled: bool = False) -> TransferReport:
-    return TransferReport(SOURCE, TARGET, "direct", "because", outcomes, 1.5, bytes_copied=10, cancelled=cancelled)
+    return TransferReport(
+        SOURCE, TARGET, "direct", "because", OutcomeStore(outcomes), 1.5, bytes_copied=10, cancelled=cancelled
+    )
 
 
 class TestPlan:

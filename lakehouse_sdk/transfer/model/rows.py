@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lakehouse_sdk.transfer.model.objects import Action, PlannedObject
-from lakehouse_sdk.transfer.plan.spill import CHUNK_ITEMS, Chunk, SpillFile
+from lakehouse_sdk.transfer.model.spill import CHUNK_ITEMS, Chunk, SpillFile
 
 MEMORY_ROWS = 20_000
 """Rows held in memory, about 10 MiB; more go to a file."""
@@ -54,7 +54,7 @@ class RowStore:
         for chunk, actions in tuple(self._chunks):
             assert file is not None  # noqa: S101 (chunks are in it)
             if action is None or action in actions:
-                for row in map(_decode, file.read(chunk)):
+                for row in map(decode_row, file.read(chunk)):
                     if action is None or row.action is action:
                         yield row
         for row in tail:
@@ -74,11 +74,12 @@ class RowStore:
         self._file = self._file or SpillFile()
         for start in range(0, len(self._tail), CHUNK_ITEMS):
             part = self._tail[start : start + CHUNK_ITEMS]
-            self._chunks.append((self._file.write([_encode(row) for row in part]), frozenset(row.action for row in part)))
+            self._chunks.append((self._file.write([encode_row(row) for row in part]), frozenset(row.action for row in part)))
         self._tail = []
 
 
-def _encode(row: PlannedObject) -> tuple[object, ...]:
+def encode_row(row: PlannedObject) -> tuple[object, ...]:
+    """The row in plain values, for a spill file."""
     modified = None if row.last_modified is None else (row.last_modified - _EPOCH) // _MICROSECOND
     return (
         row.relative_key,
@@ -93,7 +94,8 @@ def _encode(row: PlannedObject) -> tuple[object, ...]:
     )
 
 
-def _decode(values: list[Any]) -> PlannedObject:
+def decode_row(values: list[Any]) -> PlannedObject:
+    """The row that `encode_row` wrote."""
     name, source, target, size_bytes, etag, action, reason, sha256, modified = values
     return PlannedObject(
         name,
