@@ -89,7 +89,7 @@ def prepare(profile: Any, folder: Path) -> dict[str, Any]:
     access_key, secret_key = profile.credentials()
     storage = {"endpoint_url": profile.endpoint_url, "access_key": access_key, "secret_key": secret_key}
     mirror = {"binance": {"endpoint_url": profile.endpoint_url, "bucket": "mirror", "region": "us-east-1"}}
-    settings = {"storage": storage, "lake": {"bucket": "guard"}, "archives": mirror}
+    settings: dict[str, Any] = {"storage": storage, "lake": {"bucket": "guard"}, "archives": mirror}
     settings["catalog"] = {"uri": f"sqlite:///{folder}/catalog.db"}
     for name, count in (("folder", 300), ("many", 5_000)):
         (folder / name).mkdir()

@@ -26,6 +26,8 @@ from __future__ import annotations
 
 TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may succeed."""
+TRANSIENT_CODES = frozenset({"IncompleteBody", "RequestTimeout", "SlowDown", "InternalError", "ServiceUnavailable"})
+"""S3 error codes of the same kind, whatever status they come with: S3 says 400 where a body was cut or came too slowly."""
 
 
 class LakehouseError(Exception):
@@ -115,7 +117,7 @@ class StorageError(LakehouseError, OSError):
         super().__init__(message, hint=hint)
         self.status = status
         self.code = code
-        self.is_transient = status in TRANSIENT_STATUS
+        self.is_transient = status in TRANSIENT_STATUS or code in TRANSIENT_CODES
 
 
 class TransferError(LakehouseError):

@@ -8,8 +8,10 @@ from lakehouse_sdk.storage.answers import CopyResult, DeleteFailure, ObjectDescr
 from lakehouse_sdk.storage.client import S3Client
 from lakehouse_sdk.storage.listing import ListingOrderError
 from lakehouse_sdk.storage.refusals import Refusal
+from lakehouse_sdk.storage.wire import DEFAULT_RETRY
 
 __all__ = [
+    "DEFAULT_RETRY",
     "CopyResult",
     "DeleteFailure",
     "ListingOrderError",

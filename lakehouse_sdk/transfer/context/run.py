@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from lakehouse_sdk.config import S3Profile, TransferSettings
 from lakehouse_sdk.retry import RetryPolicy, call_with_retry
-from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.storage import DEFAULT_RETRY, S3Client
 from lakehouse_sdk.transfer.context.partial import PartialProgress
 from lakehouse_sdk.transfer.context.throttle import Throttle
 from lakehouse_sdk.transfer.model.cancel import CancelToken
@@ -28,6 +28,8 @@ class Tally:
     s3_requests_of_s5cmd: int = 0
     peak_staging_bytes: int = 0
     retries: int = 0
+    requests_of_looks: int = 0
+    """Requests of clients that lived for one look only."""
 
 
 class RunContext:
@@ -35,7 +37,8 @@ class RunContext:
 
     Attributes:
         settings: How bytes are moved.
-        retry: How often a request, a part or an object is tried; one budget for all three.
+        retry: How often a request, a part or an object is tried; one budget for all three. A context that only looks is not
+            patient: that nobody answers is said within seconds; what is under way outlives a server that is started again.
         cancel: Set by the caller when the run is to stop.
         halt: Set by the run itself when its threads are to stop, for whatever reason; ends all waiting.
         throttle: What bytes that pass this machine wait for.
@@ -44,10 +47,15 @@ class RunContext:
     """
 
     def __init__(
-        self, settings: TransferSettings, cancel: CancelToken | None = None, partial: PartialProgress | None = None
+        self,
+        settings: TransferSettings,
+        cancel: CancelToken | None = None,
+        partial: PartialProgress | None = None,
+        *,
+        patient: bool = False,
     ) -> None:
         self.settings = settings
-        self.retry = RetryPolicy(settings.max_attempts, first_delay_s=0.2, max_delay_s=8.0)
+        self.retry = RetryPolicy(settings.max_attempts, first_delay_s=0.2, max_delay_s=4.0) if patient else DEFAULT_RETRY
         self.cancel = cancel or CancelToken()
         self.halt = CancelToken()
         self.throttle = Throttle(settings.max_bytes_per_s, self.halt)
@@ -98,7 +106,7 @@ class RunContext:
     @property
     def s3_requests(self) -> int:
         """Requests that this process sent in this run, repeated ones included."""
-        return sum(client.requests_sent for client in self._clients.values())
+        return self.tally.requests_of_looks + sum(client.requests_sent for client in self._clients.values())
 
     @property
     def request_repeats(self) -> int:

@@ -91,7 +91,7 @@ def run_transfer(
     choices = plan_fallbacks(ends, strategy)
     started_s = time.monotonic()
     progress = _Progress(plan, observer)
-    with PeakMemory() as memory, RunContext(settings.transfer, cancel, progress.partial) as context:
+    with PeakMemory() as memory, RunContext(settings.transfer, cancel, progress.partial, patient=True) as context:
         travel = FallbackRun(choices, lambda choice: _STRATEGIES[choice.name](ends, context))
         _clear_leftovers(plan, ends, choices[0], context)
         outcomes = OutcomeStore(_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action))
@@ -128,8 +128,11 @@ def _check_target(target: End, context: RunContext) -> None:
     """Say that the bucket is missing once and before the first byte, not once for each object."""
     if target.profile is None:
         return
-    with suppress(AccessError):  # whoever may write need not be allowed to look
-        if not context.client(target.profile).bucket_exists(target.bucket):
+    # By a client that gives up soon: nobody at the target is said within seconds. Who may write need not be allowed to look.
+    with suppress(AccessError), S3Client(target.profile) as client:
+        there = client.bucket_exists(target.bucket)
+        context.tally.requests_of_looks += client.requests_sent
+        if not there:
             raise NotFoundError(
                 f"There is no bucket {target.bucket!r} at {target.profile.resolved_endpoint_url}.",
                 hint="Check the name, or create it.",
