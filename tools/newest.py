@@ -39,8 +39,8 @@ def prepare(folder: Path, interpreter: Path, *, pinned: bool) -> Path:
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted or not pinned:
         subprocess.run([*UV, "venv", "--quiet", "--clear", "--python", interpreter, folder], check=True)
         pins = ["--constraint", "constraints.txt"] if pinned else ["--upgrade"]
-        install: list[str | Path] = [*UV, "pip", "install", "--quiet", "--python", python, *pins, "--editable", ".[all,dev]"]
-        subprocess.run(install, cwd=ROOT, check=True)
+        install: list[str | Path] = [*UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *pins]
+        subprocess.run([*install, "--editable", ".[all,dev]"], cwd=ROOT, check=True)
         stamp.write_text(wanted, encoding="utf-8")
     return python
 

@@ -19,34 +19,22 @@ from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
 from lakehouse_sdk.extras import needs_extra
 from lakehouse_sdk.storage import S3Client
-from lakehouse_sdk.tables.iceberg.care.branches import (
-    BranchArchive,
-    drop_branch,
-    fast_forward,
-    has_branch,
-    open_branch,
-    read_archives,
-)
-from lakehouse_sdk.tables.iceberg.commit import find_present
 from lakehouse_sdk.tables.iceberg.connecting import connect_catalog
-from lakehouse_sdk.tables.iceberg.evolution import evolve
-from lakehouse_sdk.tables.iceberg.ledger_table import append_events
-from lakehouse_sdk.tables.iceberg.pending import PendingCommit, commit_order
 from lakehouse_sdk.tables.iceberg.refusals import storage_errors
-from lakehouse_sdk.tables.iceberg.report import CommitReport, TableCommit
-from lakehouse_sdk.tables.judge.declared.schema import TableSchema
 from lakehouse_sdk.tables.layout.decimals import EXACT, exact_layout, is_exact
 from lakehouse_sdk.tables.layout.formats import DATA_TABLES
 from lakehouse_sdk.tables.layout.schemas import DECLARED, LAYOUTS, LEDGER, QUALITY, TableLayout
 from lakehouse_sdk.tables.read.table import Table
-from lakehouse_sdk.tables.views.describe import describe_table
-from lakehouse_sdk.tables.views.gold.store import check_kind, layout_of, write_view
 
 if TYPE_CHECKING:
     from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.tables.iceberg.care.branches import BranchArchive
     from lakehouse_sdk.tables.iceberg.care.recovery import RecoveryReport
+    from lakehouse_sdk.tables.iceberg.report import CommitReport, TableCommit
+    from lakehouse_sdk.tables.judge.declared.schema import TableSchema
     from lakehouse_sdk.tables.judge.validation import CheckedBatch
     from lakehouse_sdk.tables.layout.source import SourceFile
+    from lakehouse_sdk.tables.read.description import TableDescription
     from lakehouse_sdk.tables.read.query import QueryAsOf, QueryResult
     from lakehouse_sdk.tables.views.gold import GoldView
     from lakehouse_sdk.tables.views.search import SearchResult
@@ -104,7 +92,7 @@ class TableCatalog:
         Raises:
             NotFoundError: No such table; lists those that exist.
         """
-        return Table(name, self.load(name), describe_table)
+        return Table(name, self.load(name), _describe)
 
     def load(self, name: str) -> IcebergTable:
         """Pyiceberg's table as it is now, for work below the SDK's own `Table`; raises as `table`."""
@@ -165,6 +153,8 @@ class TableCatalog:
 
         Reads `silver.quality`, which is written last. `commit` does not rely on it.
         """
+        from lakehouse_sdk.tables.iceberg.commit import find_present  # noqa: PLC0415 (who only reads needs none of it)
+
         wanted = list(files)
         try:
             with storage_errors(self._catalog.properties):
@@ -196,6 +186,8 @@ class TableCatalog:
             ConnectError, AccessError, StorageError: The lake cannot be read or written. Whatever is raised, also by `batches`:
                 a table that was not committed by then is as it was.
         """
+        from lakehouse_sdk.tables.iceberg.pending import PendingCommit  # noqa: PLC0415 (who only reads needs none of it)
+
         pending = PendingCommit(partial(self._load_for, branch=branch), branch, anew=anew)
         try:
             for batch in batches:
@@ -215,6 +207,9 @@ class TableCatalog:
         Raises:
             UsageError: The table is declared otherwise, is the SDK's own, or there is no declaration at all.
         """
+        from lakehouse_sdk.tables.iceberg.evolution import evolve  # noqa: PLC0415 (who only reads needs none of it)
+        from lakehouse_sdk.tables.judge.declared.schema import TableSchema  # noqa: PLC0415
+
         try:
             table = self.load(name)
         except NotFoundError:
@@ -245,11 +240,15 @@ class TableCatalog:
             TableError: Too many races were lost; nothing was appended.
             ConnectError, AccessError, StorageError: The lake cannot be written.
         """
+        from lakehouse_sdk.tables.iceberg.ledger_table import append_events  # noqa: PLC0415 (who only reads needs none of it)
+
         with storage_errors(self._catalog.properties):
             return append_events(lambda: self._load_or_create(LAYOUTS[LEDGER]), ledger_id, rows)
 
     def save_view(self, name: str, view: GoldView) -> TableCommit:
         """Write a gold view into the table of this name; as `GoldView.save`."""
+        from lakehouse_sdk.tables.views.gold.store import check_kind, layout_of, write_view  # noqa: PLC0415 (who only reads needs none of it)
+
         layout = layout_of(name, view)
         with suppress(NotFoundError):
             known = self.table(name)
@@ -288,30 +287,43 @@ class TableCatalog:
 
     def find_branch(self, branch: str) -> list[str]:
         """Full names of the tables that have this branch, in the order in which batches are committed."""
+        from lakehouse_sdk.tables.iceberg.care.branches import has_branch  # noqa: PLC0415 (who only reads needs none of it)
+        from lakehouse_sdk.tables.iceberg.pending import commit_order  # noqa: PLC0415
+
         with self.storage_errors():
             return [name for name in sorted(self.list_tables(), key=commit_order) if has_branch(self.load(name), branch)]
 
     def read_branch(self, branch: str) -> list[BranchArchive]:
         """The archives that this branch brings, and perhaps some that `main` has already."""
+        from lakehouse_sdk.tables.iceberg.care.branches import read_archives  # noqa: PLC0415 (who only reads needs none of it)
+
         with self.storage_errors():
             return read_archives(self.load(QUALITY), branch)
 
     def forward_branch(self, branch: str) -> list[str]:
         """Let `main` be what the branch is, where nobody wrote to `main` since; full names of the tables where somebody did."""
+        from lakehouse_sdk.tables.iceberg.care.branches import fast_forward  # noqa: PLC0415 (who only reads needs none of it)
+
         with self.storage_errors():
             return [name for name in self.find_branch(branch) if not fast_forward(partial(self.load, name), branch)]
 
     def drop_branch(self, branch: str) -> None:
         """Take the branch away from every table; what only it held expires like any other old state."""
+        from lakehouse_sdk.tables.iceberg.care.branches import drop_branch  # noqa: PLC0415 (who only reads needs none of it)
+
         with self.storage_errors():
             for name in self.find_branch(branch):
                 drop_branch(partial(self.load, name), branch)
 
     def _load_for(self, layout: TableLayout, branch: str) -> IcebergTable:
+        from lakehouse_sdk.tables.iceberg.care.branches import open_branch  # noqa: PLC0415 (who only reads needs none of it)
+
         load = partial(self._load_or_create, layout)
         return load() if branch == MAIN_BRANCH else open_branch(load, branch)
 
     def _load_or_create(self, layout: TableLayout) -> IcebergTable:
+        from lakehouse_sdk.tables.iceberg.evolution import evolve  # noqa: PLC0415 (who only reads needs none of it)
+
         with suppress(NoSuchTableError):
             table = self._catalog.load_table(layout.name)
             return evolve(table, exact_layout(layout) if is_exact(table.properties) else layout)
@@ -333,3 +345,9 @@ class TableCatalog:
             )
         except TableAlreadyExistsError:
             return self._catalog.load_table(layout.name)
+
+
+def _describe(table: Table, iceberg: IcebergTable) -> TableDescription:
+    from lakehouse_sdk.tables.views.describe import describe_table  # noqa: PLC0415 (who only reads needs none of it)
+
+    return describe_table(table, iceberg)
