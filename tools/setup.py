@@ -131,7 +131,7 @@ def set_up(root: Path, fault: str) -> None:
         run_step("1/3 virtual environment", [base_python(), "-m", "venv", "--clear", str(venv)], root)
         run_step("2/3 uv", [python, "-m", "pip", "install", "--quiet", "--retries", "2", "--constraint", pins, "uv"], root)
     install = [uv, "pip", "install", "--python", python, "--constraint", pins, "--build-constraint", pins]
-    # Where Python may keep no bytecode, as in many containers, every process would compile every library anew: two seconds each.
+    # Where Python may keep no bytecode, as in many containers, every process would compile every library: two seconds each.
     compiled = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
     run_step("3/3 packages", [*install, *compiled, "--editable", ".[all,dev]"], root)
     if compiled:

@@ -123,6 +123,8 @@ class LedgerChange:
         reason: Why, for the states that have a reason.
         published_sha256: As in `LedgerEntry`; None leaves what is known.
         sha256: As in `LedgerEntry`; None leaves what is known.
+        revision: Of which revision this is true: where the ledger knows another one by now, the change says nothing of it and
+            is passed over. None for what is true of any.
     """
 
     key: str
@@ -130,6 +132,7 @@ class LedgerChange:
     reason: str = ""
     published_sha256: str | None = None
     sha256: str | None = None
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -101,6 +102,11 @@ def storable(reason: str) -> str:
 def to_seconds(moment: datetime) -> int:
     """Seconds since 1970: days are kept so."""
     return int(moment.timestamp())
+
+
+def to_seconds_up(moment: datetime) -> int:
+    """As `to_seconds`, the next one where the moment lies between two: a day before it begins before that second too."""
+    return math.ceil(moment.timestamp())
 
 
 def to_day(seconds: int) -> datetime:

@@ -37,6 +37,7 @@ from lakehouse_sdk.archives.ledger_rows import (
     to_micros,
     to_moment,
     to_seconds,
+    to_seconds_up,
 )
 from lakehouse_sdk.archives.ledger_tables import (
     EVENTS,
@@ -168,6 +169,7 @@ class SqlLedger:
                     "to_reason": storable(change.reason),
                     "to_published": change.published_sha256,
                     "to_sha256": change.sha256,
+                    "of_revision": change.revision,
                     "only_in_bronze": int(change.state in IN_BRONZE and change.state is not LedgerState.PUBLISHED),
                 }
                 for change in chunk
@@ -220,7 +222,7 @@ class SqlLedger:
 
     def note_listing(self, series: Iterable[Series], listing: Listing) -> None:
         """As `Ledger.note_listing`; a wider and later one takes the place of others."""
-        start, end, at = to_seconds(listing.start), to_seconds(listing.end), to_micros(listing.listed_at)
+        start, end, at = to_seconds_up(listing.start), to_seconds(listing.end), to_micros(listing.listed_at)
         columns, names = LISTINGS.c, ("source", "market", "data_type", "symbol", "interval")
         within = (columns.span_start >= start, columns.span_end <= end, columns.listed_at <= at)
         for chunk in _chunks(series):
@@ -317,6 +319,12 @@ _RECORD = (
             sa.bindparam("only_in_bronze", type_=sa.Integer) == 0,
         )
     )
+    .where(
+        sa.or_(
+            sa.bindparam("of_revision", type_=sa.Integer).is_(None),
+            LEDGER.c.revision == sa.bindparam("of_revision", type_=sa.Integer),
+        )
+    )
     .values(
         state=sa.bindparam("to_state", type_=sa.Text),
         reason=sa.bindparam("to_reason"),
@@ -402,7 +410,7 @@ def _narrow(select: sa.Select[Any], query: ArchiveQuery) -> sa.Select[Any]:
     if query.start is not None:
         select = select.where(columns.period_end > to_seconds(query.start))
     if query.end is not None:
-        select = select.where(columns.period_start < to_seconds(query.end))
+        select = select.where(columns.period_start < to_seconds_up(query.end))
     return select
 
 

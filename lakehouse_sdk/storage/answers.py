@@ -98,7 +98,6 @@ _OBJECT = re.compile(
     "(?:<Checksum[A-Za-z0-9]*>[^<]*</Checksum[A-Za-z0-9]*>)*<Size>([0-9]+)</Size>"
 )
 """One object where the server writes its fields in S3's own order, as all known ones do; others are read more slowly."""
-_CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
 _COMMON_PREFIX = re.compile(rb"<CommonPrefixes><Prefix>([^<]*)</Prefix>")
 _TRUNCATED = re.compile(rb"<IsTruncated>true</IsTruncated>")
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<]*)</NextContinuationToken>")
@@ -108,15 +107,27 @@ _SIZE = re.compile(rb"<Size>(\d+)</Size>")
 _ETAG = re.compile(rb"<ETag>([^<]*)</ETag>")
 _TIME = re.compile(rb"<LastModified>([^<]*)</LastModified>")
 _SHA256 = re.compile(rb"<ChecksumSHA256>([^<]*)</ChecksumSHA256>")
-_BUCKET_NAME = re.compile(rb"<Bucket>.*?<Name>([^<]*)</Name>.*?</Bucket>", re.DOTALL)
-_UPLOAD = re.compile(rb"<Upload>(.*?)</Upload>", re.DOTALL)
+_NAME = re.compile(rb"<Name>([^<]*)</Name>")
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<]*)</UploadId>")
 _INITIATED = re.compile(rb"<Initiated>([^<]*)</Initiated>")
-_TAG = re.compile(rb"<Tag>(.*?)</Tag>", re.DOTALL)
 _VALUE = re.compile(rb"<Value>([^<]*)</Value>")
-_FAILURE = re.compile(rb"<Error>(.*?)</Error>", re.DOTALL)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
+
+
+def _blocks(body: bytes, tag: bytes) -> Iterator[bytes]:
+    """What stands between each pair of this tag, read once from left to right.
+
+    A regular expression would look for the end of every opening tag anew, to the end of an answer that closes none.
+    """
+    opening, closing = b"<" + tag + b">", b"</" + tag + b">"
+    start = body.find(opening)
+    while start >= 0:
+        end = body.find(closing, start)
+        if end < 0:
+            return
+        yield body[start + len(opening) : end]
+        start = body.find(opening, end)
 
 
 def parse_listing(body: bytes, place: str) -> ListingPage:
@@ -147,7 +158,7 @@ def parse_listing(body: bytes, place: str) -> ListingPage:
 def _objects(body: bytes, place: str, *, encoded: bool) -> tuple[ObjectInfo, ...]:
     found = _OBJECT.findall(body.decode("utf-8", "replace"))
     if len(found) != body.count(b"<Contents>"):
-        return tuple(_object_info(match[1], place, encoded=encoded) for match in _CONTENTS.finditer(body))
+        return tuple(_object_info(block, place, encoded=encoded) for block in _blocks(body, b"Contents"))
     return tuple(
         [
             ObjectInfo(
@@ -212,20 +223,20 @@ def parse_copy(body: bytes, headers: Mapping[str, str]) -> CopyResult:
 
 def parse_bucket_names(body: bytes) -> list[str]:
     """The names in a ListBuckets answer, sorted."""
-    return sorted(unescape(match[1].decode()) for match in _BUCKET_NAME.finditer(body))
+    return sorted(unescape(_field(_NAME, block)) for block in _blocks(body, b"Bucket"))
 
 
 def parse_delete_failures(body: bytes) -> Iterator[DeleteFailure]:
     """The objects that a DeleteObjects answer names as not deleted."""
-    for failure in _FAILURE.finditer(body):
-        key, code, message = (_field(pattern, failure[1]) for pattern in (_KEY, _CODE, _MESSAGE))
+    for block in _blocks(body, b"Error"):
+        key, code, message = (_field(pattern, block) for pattern in (_KEY, _CODE, _MESSAGE))
         yield DeleteFailure(key, code, message)
 
 
 def parse_uploads(body: bytes) -> Iterator[OpenUpload]:
     """The uploads in a ListMultipartUploads answer whose keys are URL-encoded."""
-    for block in _UPLOAD.finditer(body):
-        key, upload_id, initiated = (_field(pattern, block[1]) for pattern in (_KEY, _UPLOAD_ID, _INITIATED))
+    for block in _blocks(body, b"Upload"):
+        key, upload_id, initiated = (_field(pattern, block) for pattern in (_KEY, _UPLOAD_ID, _INITIATED))
         name = unquote_plus(key) if _ENCODED in body else key
         yield OpenUpload(name, upload_id, datetime.fromisoformat(initiated).astimezone(UTC))
 
@@ -243,7 +254,7 @@ def parse_description(key: str, headers: Mapping[str, str], tags: str) -> Object
 
 def parse_tags(body: bytes) -> str:
     """The tags of a GetObjectTagging answer as the header `x-amz-tagging` spells them."""
-    return urlencode([(_field(_KEY, tag[1]), _field(_VALUE, tag[1])) for tag in _TAG.finditer(body)], quote_via=quote)
+    return urlencode([(_field(_KEY, tag), _field(_VALUE, tag)) for tag in _blocks(body, b"Tag")], quote_via=quote)
 
 
 def parse_upload_id(body: bytes, place: str) -> str:

@@ -7,10 +7,12 @@ connection in use can be cut from another thread, so that a cancelled transfer n
 from __future__ import annotations
 
 import io
+import os
 import select
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -20,6 +22,11 @@ from lakehouse_sdk.errors import ConnectError
 
 Body = bytes | bytearray | memoryview | BinaryIO
 _MAX_LINE_BYTES = 1 << 16
+_MAX_HEADER_BYTES = 1 << 18
+"""Of all headers of an answer together; S3 sends some thousand."""
+_MAX_INTERIM = 10
+"""Answers before the real one."""
+_MAX_CHUNK_DIGITS = 15
 _BUFFER_BYTES = 1 << 16
 _JOIN_BYTES = 1 << 16
 """Bodies up to this size leave in one packet stream with their head."""
@@ -59,7 +66,7 @@ class Reply(io.RawIOBase):
         self._reader = connection.reader
         self._in_chunks = has_body and headers.get("transfer-encoding", "").lower() == "chunked"
         length = headers.get("content-length")
-        self._left: int | None = 0 if not has_body or self._in_chunks else None if length is None else int(length)
+        self._left: int | None = 0 if not has_body or self._in_chunks else None if length is None else _read_length(length)
         if self._left == 0 and not self._in_chunks:
             self._finish()
 
@@ -70,6 +77,8 @@ class Reply(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         """Up to the size of `buffer`; 0 at the end."""
         view = memoryview(buffer).cast("B")
+        if not view:  # nothing was asked for, which says nothing of the answer
+            return 0
         if self._left == 0 and not (self._in_chunks and self._begin_chunk()):
             return 0
         if self._left is not None:
@@ -116,11 +125,10 @@ class Reply(io.RawIOBase):
             line = reader.readline(_MAX_LINE_BYTES)
             if line == b"\r\n":  # behind the previous chunk
                 line = reader.readline(_MAX_LINE_BYTES)
-            self._left = int(line.partition(b";")[0], 16)
+            self._left = _read_chunk_length(line)
             if self._left:
                 return True
-            while reader.readline(_MAX_LINE_BYTES) not in {b"\r\n", b""}:  # trailers
-                pass
+            _skip_trailers(reader)
         except (OSError, ValueError) as error:
             raise self._break(error) from error
         self._in_chunks = False
@@ -192,7 +200,7 @@ class _Connection:
 
     def _read_head(self) -> tuple[int, dict[str, str]]:
         reader = self.reader
-        while True:
+        for _ in range(_MAX_INTERIM):
             line = reader.readline(_MAX_LINE_BYTES)
             if not line:
                 raise ConnectionResetError("closed without an answer")
@@ -204,11 +212,15 @@ class _Connection:
                 if version == b"HTTP/1.0":
                     headers.setdefault("connection", "close")
                 return status, headers
+        raise ValueError("interim answers without end")
 
     def _read_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
-        readline = self.reader.readline
+        readline, size_bytes = self.reader.readline, 0
         while (line := readline(_MAX_LINE_BYTES)) != b"\r\n":
+            size_bytes += len(line)
+            if size_bytes > _MAX_HEADER_BYTES:
+                raise ValueError("endless headers")
             name, colon, value = line.decode("latin-1").partition(":")
             if not colon:
                 raise ValueError("not an HTTP header")
@@ -230,6 +242,17 @@ class _Connection:
     def close(self) -> None:
         self.reader.close()
         self.sock.close()
+
+
+_POOLS: weakref.WeakSet[ConnectionPool] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for pool in list(_POOLS):
+        pool.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 class ConnectionPool:
@@ -256,6 +279,18 @@ class ConnectionPool:
         self._used: set[_Connection] = set()
         self._lock = threading.Lock()
         self._interrupts = 0
+        _POOLS.add(self)
+
+    def forget(self) -> None:
+        """In a process that was forked: leave the connections to the parent, whose answers they carry, and begin with none.
+
+        Closing this process's copies ends nothing at the parent's. The lock may be held by a thread that is not here.
+        """
+        self._lock = threading.Lock()
+        inherited, self._idle, self._used = [*self._idle, *self._used], [], set()
+        for connection in inherited:
+            with suppress(OSError):
+                os.close(connection.sock.detach())
 
     def exchange(self, method: str, target: str, headers: Mapping[str, str], body: Body, size_bytes: int) -> Reply:
         """Send a request and read the answer up to its body.
@@ -343,6 +378,34 @@ class ConnectionPool:
             sock.close()
             raise _broken(error, "no TLS", tls=True) from error
         return _Connection(sock)
+
+
+def _read_length(text: str) -> int:
+    """The value of `content-length`; several equal ones, as proxies make them, are one.
+
+    Raises:
+        ValueError: It is no count of bytes.
+    """
+    values = {value.strip() for value in text.split(",")}
+    value = values.pop()
+    if values or not (value.isascii() and value.isdigit()):
+        raise ValueError(f"content-length {text[:40]!r}")
+    return int(value)
+
+
+def _read_chunk_length(line: bytes) -> int:
+    digits = line.partition(b";")[0].strip()
+    if not digits or len(digits) > _MAX_CHUNK_DIGITS or digits.strip(b"0123456789abcdefABCDEF"):
+        raise ValueError(f"length of a chunk {line[:40]!r}")
+    return int(digits, 16)
+
+
+def _skip_trailers(reader: Any) -> None:
+    size_bytes = 0
+    while (line := reader.readline(_MAX_LINE_BYTES)) not in {b"\r\n", b""}:
+        size_bytes += len(line)
+        if size_bytes > _MAX_HEADER_BYTES:
+            raise ValueError("endless trailers")
 
 
 def _broken(error: Exception | None, what: str, *, tls: bool = False) -> BrokenConnectionError:

@@ -19,7 +19,8 @@ from lakehouse_sdk.storage.connection import Body, BrokenConnectionError, Connec
 from lakehouse_sdk.storage.refusals import Refusal
 from lakehouse_sdk.storage.signing import UNSIGNED, Signer, encode_header
 
-_ERROR_IN_200 = re.compile(rb"^\s*(<\?xml[^>]*\?>)?\s*<Error[ >]")
+_LOOKED_AT_BYTES = 64 * 1024
+"""Of an answer, to see whether it is an error in the place of a success; S3 sends spaces while it works."""
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
 _STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503, "RequestTimeout": 408}
@@ -170,7 +171,7 @@ class Wire:
         reply = self._exchange(request)
         answer = Answer(reply.status, reply.headers, reply.read_all())
         # Only answers that are XML by contract are looked into; a GET's body may be an object that looks like an error.
-        late = answer.status < 300 and request.method in {"PUT", "POST"} and _ERROR_IN_200.match(answer.body) is not None
+        late = answer.status < 300 and request.method in {"PUT", "POST"} and _is_error(answer.body)
         if late or answer.status >= 300:
             raise self._refusal(request, answer, late=late).to_error()
         return answer
@@ -241,6 +242,14 @@ class Wire:
             )
         found.is_transient = may_pass
         return found
+
+
+def _is_error(body: bytes) -> bool:
+    """True for S3's error document, whatever space and declaration stand before it."""
+    text = body[:_LOOKED_AT_BYTES].lstrip()
+    if text.startswith(b"<?xml"):
+        text = text.partition(b"?>")[2].lstrip()
+    return text.startswith((b"<Error>", b"<Error "))
 
 
 def _hash(body: Body) -> str:

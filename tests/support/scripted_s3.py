@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from contextlib import suppress
+from typing import Self
 
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.storage import S3Client
@@ -84,9 +85,15 @@ class ScriptedServer:
             connection.sendall(reply)
             connection.shutdown(socket.SHUT_WR)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Stop listening."""
         self.client.close()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join()

@@ -83,7 +83,12 @@ def build_through_gate(
             publish_batch(branch, settings=session, observer=observer)
             return replace(report, gate=GateResult(branch, passed=True))
         why = f"refused: {'; '.join(reasons)}"
-        refused = [LedgerChange(file.key, LedgerState.PARSED, why) for file in report.files if not file.reason]
+        revisions = {item.archive.key: item.revision for item in collected.archives}
+        refused = [
+            LedgerChange(file.key, LedgerState.PARSED, why, revision=revisions.get(file.key))
+            for file in report.files
+            if not file.reason
+        ]
         session.ledger.record(collected.source, refused)
         publish_ledger(session.ledger, session.catalog)
     return replace(report, gate=GateResult(branch, passed=False, reasons=reasons))
@@ -162,7 +167,9 @@ def _to_items(ledger: Ledger, source: str, archives: list[BranchArchive]) -> lis
     keys = {archive.key for archive in archives if archive.source == source}
     entries = (ledger.find(source, key) for key in sorted(keys))
     return [
-        CollectedArchive(to_archive(entry), ArchiveState.PRESENT, entry.sha256 or entry.published_sha256)
+        CollectedArchive(
+            to_archive(entry), ArchiveState.PRESENT, entry.sha256 or entry.published_sha256, revision=entry.revision
+        )
         for entry in entries
         if entry is not None and entry.in_bronze
     ]
@@ -174,5 +181,5 @@ def _to_changes(ledger: Ledger, source: str, archives: list[BranchArchive]) -> l
     for archive in archives:
         entry = ledger.find(source, archive.key) if archive.source == source and archive.defect is None else None
         if entry is not None and entry.in_bronze and archive.sha256 in {entry.sha256, entry.published_sha256}:
-            changes.append(LedgerChange(archive.key, LedgerState.PUBLISHED, sha256=archive.sha256))
+            changes.append(LedgerChange(archive.key, LedgerState.PUBLISHED, sha256=archive.sha256, revision=entry.revision))
     return changes

@@ -194,6 +194,7 @@ class _Ingestion:
         self._pool = pool
         self._observer = observer
         self.done: list[IngestedFile] = []
+        self._failed = 0
 
     def run(self, found: list[_Found], *, again: bool) -> CommitReport:
         """Commit the files that the table does not have; with `again` also those that it has, where they come out otherwise."""
@@ -260,9 +261,9 @@ class _Ingestion:
     def _note(self, file: IngestedFile) -> None:
         self.done.append(file)
         if file.outcome == "unreadable":
+            self._failed += 1
             self._observer(ObjectFailed("parse", file.name, file.reason))
-        failed = sum(done.outcome == "unreadable" for done in self.done)
-        self._observer(StageProgress("parse", len(self.done), failed_objects=failed, note=file.name))
+        self._observer(StageProgress("parse", len(self.done), failed_objects=self._failed, note=file.name))
 
 
 def _find_files(paths: list[str | Path], ends: _Ends) -> list[_Found]:

@@ -149,6 +149,7 @@ class _Replay:
         self._pool = pool
         self._observer = observer
         self.done: list[ReplayedArchive] = []
+        self._failed = 0
 
     def run(self, archives: list[QuarantinedArchive]) -> CommitReport:
         """Days first, then the months that hold some of them, as they were built."""
@@ -209,5 +210,5 @@ class _Replay:
 
     def _note(self, archive: ReplayedArchive) -> None:
         self.done.append(archive)
-        failed = sum(archive.outcome == "skipped" for archive in self.done)
-        self._observer(StageProgress("parse", len(self.done), failed_objects=failed, note=archive.key))
+        self._failed += archive.outcome == "skipped"
+        self._observer(StageProgress("parse", len(self.done), failed_objects=self._failed, note=archive.key))

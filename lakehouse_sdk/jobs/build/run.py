@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
@@ -235,12 +235,15 @@ class _Builder:
         self._pool = pool
         self._branch = branch
         self._observer = observer
+        self._revisions: dict[str, int] = {}
         self._files: list[BuiltFile] = []
+        self._failed = 0  # counted as they come: counting them anew for each was quadratic
         self._reconciled: list[Reconciliation] = []
 
     def build(self, items: list[CollectedArchive], *, started: float) -> BuildReport:
         """Days first, then the months that hold some of them: which days can be read decides what is left of the month."""
         self._observer(StageStarted("parse", f"{len(items)} archives", total_objects=len(items)))
+        self._revisions = {item.archive.key: item.revision for item in items}
         overlaps = Overlaps(self._ledger, (item.archive for item in items))
         months = [item for item in items if overlaps.find_days(item.archive)]
         held = {item.archive.key for item in months}
@@ -270,10 +273,10 @@ class _Builder:
         try:
             commit = self._catalog.commit((self._note(batch) for batch in chain.from_iterable(batches)), self._branch)
         except BaseException:
-            self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PARSED))
+            self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PARSED, self._revisions))
             raise
         state = LedgerState.PUBLISHED if self._branch == "main" else LedgerState.PARSED
-        self._ledger.record(self._source, _changes(self._files[before:], state))
+        self._ledger.record(self._source, _changes(self._files[before:], state, self._revisions))
         return commit
 
     def _check_month(self, items: Sequence[CollectedArchive], overlaps: Overlaps) -> list[CheckedBatch]:
@@ -288,23 +291,20 @@ class _Builder:
         rows = RowCounts(batch.rows_in, batch.rows_accepted, batch.rows_duplicate, batch.rows_quarantined)
         reason = f"{batch.defect.reason}: {batch.defect.detail}" if batch.defect else ""
         if reason:
+            self._failed += 1
             self._observer(ObjectFailed("parse", batch.file.key, reason))
         self._files.append(BuiltFile(batch.file.key, batch.file.sha256, batch.table, rows, reason))
-        self._observer(StageProgress("parse", len(self._files), failed_objects=self._count_failed(), note=batch.file.key))
+        self._observer(StageProgress("parse", len(self._files), failed_objects=self._failed, note=batch.file.key))
         return batch
 
     def _tell_end(self, seconds: float) -> None:
         rows = sum((file.rows for file in self._files), RowCounts())
-        failed = self._count_failed()
+        failed = self._failed
         summary = (
             f"{format_count(rows.rows_in)} rows, {format_count(rows.quarantined)} quarantined, {failed} archives unreadable"
         )
         self._observer(StageFinished("parse", seconds, summary, ok=not failed))
         self._observer(StageStarted("commit", f"{format_count(rows.accepted)} rows"))
-
-    def _count_failed(self) -> int:
-        return sum(bool(file.reason) for file in self._files)
-
 
 def publish_ledger(ledger: Ledger, catalog: TableCatalog) -> int:
     """Append all changes of the ledger that it still has to `bronze.ledger`, and let it forget them; returns how many.
@@ -325,11 +325,11 @@ def _event_row(ledger_id: str, event: LedgerEvent) -> dict[str, object]:
     return {**values, "ledger_id": ledger_id, "event_id": event.event_id, "at": event.at, "state": entry.state.value}
 
 
-def _changes(files: list[BuiltFile], state: LedgerState) -> list[LedgerChange]:
+def _changes(files: list[BuiltFile], state: LedgerState, revisions: Mapping[str, int]) -> list[LedgerChange]:
     return [
-        LedgerChange(file.key, LedgerState.QUARANTINED, file.reason)
+        LedgerChange(file.key, LedgerState.QUARANTINED, file.reason, revision=revisions.get(file.key))
         if file.reason
-        else LedgerChange(file.key, state, sha256=file.sha256)
+        else LedgerChange(file.key, state, sha256=file.sha256, revision=revisions.get(file.key))
         for file in files
     ]
 

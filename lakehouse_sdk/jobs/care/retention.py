@@ -102,7 +102,14 @@ def retain_bronze(
             there = find_in_bronze(client, settings, map(to_archive, wanted))
             archives, size_bytes = archives + len(there), size_bytes + sum(info.size_bytes for info in there.values())
             if not dry_run:
-                ledger.record(source, [LedgerChange(entry.key, LedgerState.DROPPED) for entry in wanted if entry.in_bronze])
+                ledger.record(
+                    source,
+                    [
+                        LedgerChange(entry.key, LedgerState.DROPPED, revision=entry.revision)
+                        for entry in wanted
+                        if entry.in_bronze
+                    ],
+                )
                 keys = [bronze_key(settings, source, key) for key in there]
                 for failure in client.delete_objects(settings.lake.bucket, keys):
                     failed += 1

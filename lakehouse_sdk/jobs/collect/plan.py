@@ -193,7 +193,9 @@ class _Planner:
         if self._options.dry_run:
             return list(decided.values())
         broken = [item for item in decided.values() if item.task is Task.FAIL]
-        changes: list[LedgerChange | None] = [LedgerChange(i.archive.key, LedgerState.FAILED, i.reason) for i in broken]
+        changes: list[LedgerChange | None] = [
+            LedgerChange(i.archive.key, LedgerState.FAILED, i.reason, revision=i.revision) for i in broken
+        ]
         wanted = [item.archive for item in decided.values() if item.task in {Task.COPY, Task.MAKE, Task.ADOPT}]
         changes += [self._note(decided, archive, found) for archive, found in fetch_checksums(self._connector, wanted)]
         self._ledger.record(self._source, [change for change in changes if change is not None])
@@ -276,7 +278,7 @@ class _Planner:
         task, state = (Task.REFUSE, LedgerState.QUARANTINED) if contradicts else (Task.FAIL, LedgerState.FAILED)
         decided[archive.key] = PlannedArchive(archive, task, reason, revision=item.revision)
         self._refuse(archive, reason)
-        return LedgerChange(archive.key, state, reason)
+        return LedgerChange(archive.key, state, reason, revision=item.revision)
 
     def _refuse(self, archive: ArchiveObject, reason: str) -> None:
         self._refused += 1

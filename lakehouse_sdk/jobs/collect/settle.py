@@ -123,7 +123,7 @@ class Settler:
         published = item.checksum.sha256 if item.checksum else None
         in_bronze = collected.in_bronze
         proof = self._keep_checksum(item) if in_bronze else None
-        self._changes.append((LedgerChange(key, state, reason, published, sha256 if in_bronze else None), proof))
+        self._changes.append((LedgerChange(key, state, reason, published, sha256 if in_bronze else None, item.revision), proof))
         if in_bronze:
             uri = f"s3://{self._settings.lake.bucket}/{bronze_key(self._settings, archive.source, key)}"
             size_bytes = archive.size_bytes if size_bytes is None else size_bytes

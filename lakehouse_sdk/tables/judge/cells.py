@@ -8,6 +8,7 @@ from lakehouse_sdk.tables.layout.decimals import PREFIX, exact_types, to_decimal
 from lakehouse_sdk.tables.layout.formats import INSTANT_LIMIT, Column, FormatSpec, Kind
 
 _INTEGER = r"^[+-]?\d+$"
+_ZERO_FRACTION = r"\.0*$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TEXT_INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6}0*)?(Z|\+00:00)?$"
@@ -52,6 +53,9 @@ def _readers(kind: Kind, text: pl.Expr) -> pl.Expr:
         return pl.when(text.str.contains(_DATE)).then(_midnight(text))
     if kind is Kind.TEXT_INSTANT:
         return pl.when(text.str.contains(_TEXT_INSTANT)).then(_text_instant(text))
+    # `12.0` is the whole number that it says; `1.2E9` may be what a spreadsheet left of an id or a time, and is none.
+    if kind is Kind.INTEGER:
+        text = text.str.replace(_ZERO_FRACTION, "")
     number = text.cast(pl.Int64, strict=False)
     valid = text.str.contains(_INTEGER)
     limit = {Kind.INSTANT: INSTANT_LIMIT, Kind.HOUR: 24}.get(kind)

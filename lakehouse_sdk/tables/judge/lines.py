@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -27,7 +28,7 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
         `column-count` where a line does not have the fields of the format, `number` where a field is not of its type.
     """
     lines = _split(body, first_line)
-    split = _SPLITS[spec.content]
+    split = _SPLITS[_find_split(body, spec)]
     rows, misfits = split(lines, spec)
     rows = rows.with_columns(
         read_cell(column, pl.col(f"_raw_{column.name}")) for column in spec.columns if column.kind is not Kind.IGNORED
@@ -51,9 +52,21 @@ def read_lines(body: bytes, first_line: int, spec: FormatSpec) -> tuple[pl.DataF
     return rows.select("_line", *spec.kept, *read_decimals(rows, spec, "_raw_")), rejected
 
 
+_QUOTED = re.compile(rb'(?<![^,\n])"([^",\r\n]*)"(?![^,\r\n])')
+"""A cell in quotes that need not be: without comma, quote or line end in it."""
+
+
+def unquote(body: bytes) -> bytes:
+    """The same lines without quotes around cells; any publisher may quote, and empty cells most of all.
+
+    Quotes that mean something, around a comma, or that close nowhere, stay: such lines are read one by one.
+    """
+    return _QUOTED.sub(rb"\1", body) if b'"' in body else body
+
+
 def read_texts(body: bytes, spec: FormatSpec) -> pl.DataFrame:
     """Every field as text, named as its column; of the lines that have the fields of the format."""
-    rows, _ = (split_objects if spec.content == "json" else _split_fields)(_split(body, 1), spec)
+    rows, _ = _SPLITS[_find_split(body, spec)](_split(body, 1), spec)
     return rows.select(pl.col(f"_raw_{column.name}").alias(column.name) for column in spec.columns)
 
 
@@ -114,6 +127,10 @@ def _split_quoted(lines: pl.DataFrame, spec: FormatSpec) -> tuple[pl.DataFrame, 
         pl.DataFrame(good, schema={"_line": pl.Int64, "_text": pl.String, **raw}, orient="row"),
         pl.DataFrame(bad, schema={"_line": pl.Int64, "_text": pl.String, "value": pl.String}, orient="row"),
     )
+
+
+def _find_split(body: bytes, spec: FormatSpec) -> str:
+    return "quoted" if spec.content == "csv" and b'"' in body else spec.content
 
 
 _SPLITS = {"csv": _split_fields, "quoted": _split_quoted, "json": split_objects}

@@ -21,7 +21,7 @@ from lakehouse_sdk.parallel import take_ahead
 from lakehouse_sdk.tables.judge.cells import empty_rows, read_cell, read_decimals
 from lakehouse_sdk.tables.judge.container import ArchiveDefect, UnreadableError, cut_lines, unpack
 from lakehouse_sdk.tables.judge.json_lines import find_unknown_keys, key_of, read_objects
-from lakehouse_sdk.tables.judge.lines import REJECTED_SCHEMA, find_text, read_lines
+from lakehouse_sdk.tables.judge.lines import REJECTED_SCHEMA, find_text, read_lines, unquote
 from lakehouse_sdk.tables.judge.roundtrip import count_rounded
 from lakehouse_sdk.tables.layout.decimals import exact_types
 from lakehouse_sdk.tables.layout.formats import (
@@ -223,7 +223,7 @@ def _skip_blank(pieces: Iterator[bytes]) -> tuple[bytes, int]:
 
 
 def _fields(head: bytes) -> list[str]:
-    return head.decode("utf-8", "replace").strip().split(",")
+    return unquote(head).decode("utf-8", "replace").strip().split(",")
 
 
 def _is_header(head: bytes, spec: FormatSpec) -> bool:
@@ -275,6 +275,8 @@ def read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame | 
     """All rows in one pass, or None where any line is not exactly as published."""
     if spec.content == "quoted":
         return None
+    if spec.content == "csv" and b'"' in (body := unquote(body)):
+        return None  # a quote that means something, or a stray one, which must not swallow lines
     if not body:
         return empty_rows(spec, LINE)
     if spec.content == "json" and spec.exact:
@@ -301,7 +303,7 @@ def _read_csv(body: bytes, first_line: int, spec: FormatSpec, line: str) -> pl.D
             body,
             has_header=False,
             schema={name: pl.String if name.startswith(_TEXT) else type_ for name, type_ in types.items()},
-            quote_char=None,  # no published file quotes; a stray quote must not swallow lines
+            quote_char=None,
             row_index_name=line,
             row_index_offset=first_line,
         )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lakehouse_sdk.tables.judge.lines import read_texts
+from lakehouse_sdk.tables.judge.lines import read_texts, unquote
 from lakehouse_sdk.tables.layout.decimals import to_decimals
 from lakehouse_sdk.tables.layout.formats import FormatSpec, Kind
 
@@ -38,7 +38,8 @@ def count_rounded(body: bytes, rows: pl.DataFrame, spec: FormatSpec) -> int:
     names = spec.names(Kind.FLOAT)
     if not may_be_rounded(body, rows, spec):
         return 0
-    texts = _read_columns(body, spec)
+    body = unquote(body) if spec.content == "csv" else body
+    texts = None if b'"' in body else _read_columns(body, spec)
     if texts is None:
         texts = read_texts(body, spec)
     return sum(_count_lost(texts[name]) for name in names)

@@ -10,8 +10,9 @@ import difflib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
@@ -25,6 +26,7 @@ from lakehouse_sdk.tables.read.cells import exact_cell
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+    import pyarrow.dataset as ds
 
     from lakehouse_sdk.tables.read.table import AsOf, Table
 
@@ -54,11 +56,16 @@ class QueryResult:
     """
 
     def __init__(
-        self, sql: str, tables: dict[str, int | None], connection: duckdb.DuckDBPyConnection, properties: Mapping[str, Any]
+        self,
+        sql: str,
+        tables: dict[str, int | None],
+        connect: Callable[[], duckdb.DuckDBPyConnection],
+        properties: Mapping[str, Any],
     ) -> None:
         self.sql = sql
         self.tables = tables
-        self._connection = connection
+        self._connect = connect
+        self._connection = connect()
         self._properties = properties
         self._lock = threading.Lock()
         with self._running() as relation:
@@ -71,9 +78,10 @@ class QueryResult:
             return relation.to_arrow_table()
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows in parts of some ten thousand; no other run of this result can begin before the last of them."""
-        with self._running() as relation:
-            yield from relation.to_arrow_reader(_BATCH_ROWS)
+        """All rows in parts of some ten thousand; several may be read at the same time, and left at any point."""
+        # A connection of its own: a lock that is held between two batches would block whoever looks at the result meanwhile.
+        with closing(self._connect()) as connection, explained(), storage_errors(self._properties):
+            yield from connection.sql(self.sql).to_arrow_reader(_BATCH_ROWS)
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a pandas frame with a plain index; times are aware UTC."""
@@ -133,9 +141,7 @@ def run_query(
         UsageError: Not a single SELECT, a syntax or type error, an unknown table or column.
         NotFoundError: A table has no state of that name or time.
     """
-    connection = duckdb.connect(config=_CONFIG)
-    with explained():
-        connection.execute("SET TimeZone = 'UTC'").fetchall()
+    with closing(duckdb.connect(config=_CONFIG)) as connection, explained():
         wanted = _find_tables(connection, sql)
     known = list_tables()
     unknown = sorted(name for name in wanted if name not in known)
@@ -147,20 +153,29 @@ def run_query(
         )
     states: dict[str, int | None] = {}
     properties: Mapping[str, Any] = {}
-    for number, name in enumerate(sorted(wanted)):
+    datasets: dict[str, ds.Dataset] = {}
+    for name in sorted(wanted):
         at = as_of.get(name) if isinstance(as_of, Mapping) else as_of
         scan = load(name).scan(as_of=at)
         states[name] = scan.snapshot_id
         properties = scan.storage
+        datasets[name] = scan.to_dataset()
+    return QueryResult(sql, states, partial(_connect, datasets, exact=exact), properties)
+
+
+def _connect(datasets: Mapping[str, ds.Dataset], *, exact: bool) -> duckdb.DuckDBPyConnection:
+    """A connection that sees these tables and nothing else."""
+    connection = duckdb.connect(config=_CONFIG)
+    connection.execute("SET TimeZone = 'UTC'").fetchall()
+    for number, (name, rows) in enumerate(datasets.items()):
         schema, _, table = name.rpartition(".")
-        rows = scan.to_dataset()
         connection.register(f"_table_{number}", rows)
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quote(schema)}")
         view = f"{_quote(schema)}.{_quote(table)}"
         columns = ", ".join(_select(field, exact=exact) for field in rows.schema)
         connection.execute(f"CREATE VIEW {view} AS SELECT {columns} FROM _table_{number}")  # noqa: S608 (quoted names)
     connection.execute("SET lock_configuration = true")
-    return QueryResult(sql, states, connection, properties)
+    return connection
 
 
 def _find_tables(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, sql_ledger
 from lakehouse_sdk.archives.ledger import CollectionRun, LedgerChange, LedgerState, Listing, Sighting
@@ -108,6 +111,54 @@ def test_other_bytes_are_a_new_revision_and_the_old_one_is_remembered(ledger: Sq
     assert (old.revision, old.etag, old.sha256, old.kept_key) == (1, "e", "a" * 64, "")
     ledger.keep_revision(old, "bronze/_revisions/x")
     assert [r.kept_key for r in ledger.revisions("binance", [make(0).key])] == ["bronze/_revisions/x"]
+
+
+def test_what_is_true_of_older_bytes_is_not_written_to_newer_ones(ledger: SqlLedger) -> None:
+    """Observed, observed again with other bytes by somebody else, then recorded: revision 2 had the hash of revision 1."""
+    ledger.observe([make(0)])
+    ledger.observe([make(0, etag="f")])
+    ledger.record("binance", [LedgerChange(make(0).key, LedgerState.VERIFIED, sha256="a" * 64, revision=1)])
+    entry = ledger.find("binance", make(0).key)
+    assert entry is not None
+    assert (entry.revision, entry.state, entry.sha256) == (2, LedgerState.DISCOVERED, None)
+    ledger.record("binance", [LedgerChange(make(0).key, LedgerState.VERIFIED, sha256="b" * 64, revision=2)])
+    entry = ledger.find("binance", make(0).key)
+    assert entry is not None
+    assert (entry.state, entry.sha256) == (LedgerState.VERIFIED, "b" * 64)
+
+
+@given(steps=st.lists(st.tuples(st.integers(0, 1), st.sampled_from(["observe", "record"]), st.integers(0, 2)), max_size=12))
+def test_two_clients_never_give_bytes_the_hash_of_others(steps: list[tuple[int, str, int]]) -> None:
+    """Two machines that list, bring and record the same archive in any order, while its publisher replaces it."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = load_settings(catalog={"uri": f"sqlite:///{folder}/catalog.db"})
+        with open_ledger(settings) as one, open_ledger(settings) as other:
+            seen: dict[int, tuple[str, int]] = {}
+            for client, step, version in steps:
+                ledger = (one, other)[client]
+                if step == "observe":
+                    (sighting,) = ledger.observe([make(0, etag=f"etag{version}")])
+                    assert sighting.entry is not None
+                    seen[client] = (sighting.entry.etag, sighting.entry.revision)
+                elif client in seen:
+                    etag, revision = seen[client]
+                    change = LedgerChange(make(0).key, LedgerState.VERIFIED, sha256=f"hash of {etag}", revision=revision)
+                    ledger.record("binance", [change])
+                entry = one.find("binance", make(0).key)
+                assert entry is None or entry.sha256 in {None, f"hash of {entry.etag}"}
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 500_000, 999_999])
+def test_bounds_between_two_seconds_are_bounds(ledger: SqlLedger, microseconds: int) -> None:
+    """A day that begins half a second before the end is asked for; `int(end)` had lost it."""
+    ledger.observe([make(0), make(1)])
+    midnight = make(1).period_start
+    wanted = replace(KLINES, start=make(0).period_start, end=midnight + timedelta(microseconds=microseconds))
+    found = {entry.key for entry in ledger.entries("binance", wanted)}
+    assert found == ({make(0).key, make(1).key} if microseconds else {make(0).key})
+    behind = replace(KLINES, start=midnight - timedelta(microseconds=microseconds), end=midnight + timedelta(days=9))
+    found = {entry.key for entry in ledger.entries("binance", behind)}
+    assert found == ({make(0).key, make(1).key} if microseconds else {make(1).key})
 
 
 def test_a_changed_checksum_file_judges_a_refused_archive_anew_and_leaves_a_good_one(ledger: SqlLedger) -> None:
@@ -316,6 +367,7 @@ def test_order_does_not_depend_on_the_language_of_the_database(ledger: SqlLedger
 
 _WRITER = """
 import sys
+import tempfile
 from lakehouse_sdk.archives.sql_ledger import open_ledger
 from lakehouse_sdk.config import load_settings
 sys.path.insert(0, sys.argv[2])

@@ -188,3 +188,16 @@ def test_decimals_are_doubles_unless_asked_for(settings: Settings) -> None:
         query = "select sum(price * quantity) as value from silver.agg_trades"
         assert lake.query(query).to_arrow()["value"].to_pylist() == pytest.approx([0.63])
         assert lake.query(query, exact=True).fetchall() == [(Decimal("0.63"),)]
+
+
+def test_batches_that_are_left_half_read_block_nobody(lake: Lakehouse) -> None:
+    """A lock that is held between two batches made the next look at the result, in Jupyter its display, wait for ever."""
+    result = lake.query("select symbol, open_time from silver.klines order by 1, 2")
+    batches = result.to_batches()
+    first = next(batches)
+    assert len(result.head(3)) == 3
+    assert "40" in result._repr_html_() or "20" in result._repr_html_()
+    other = [row for batch in result.to_batches() for row in batch.to_pylist()]
+    rest = [row for batch in batches for row in batch.to_pylist()]
+    assert first.to_pylist() + rest == other
+    assert len(other) == 40

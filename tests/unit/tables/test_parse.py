@@ -167,7 +167,7 @@ def test_spellings_of_a_number(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "x", "1_000", "1,5", "0x10", '"1"', "1\0", "\u0661", "--1", "1e"],
+    ["", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "x", "1_000", "1,5", "0x10", "1\0", "\u0661", "--1", "1e"],
 )
 @pytest.mark.parametrize("column", ["open", "count"])
 def test_what_is_no_number_is_rejected_and_never_null(text: str, column: str) -> None:
