@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import platformdirs
+
+from lakehouse_sdk.config.trust import SkippedSettingsWarning, find_distrust
 
 
 def cache_dir() -> Path:
@@ -13,9 +16,21 @@ def cache_dir() -> Path:
 
 
 def find_upwards(name: str, start: Path | None = None) -> Path | None:
-    """The nearest file `name` in `start` (default: the current folder) or a folder above it; None where there is none."""
-    folder = (start or Path.cwd()).absolute()
+    """The nearest file `name` in `start` (default: the current folder) or a folder above it; None where there is none.
+
+    A file that a stranger may have written is passed over, with a `SkippedSettingsWarning` that says why.
+    """
+    try:
+        folder = (start or Path.cwd()).absolute()
+    except FileNotFoundError:  # the working folder was deleted: nothing lies in it or above it
+        return None
     for candidate in (folder, *folder.parents):
-        if (candidate / name).is_file():
-            return candidate / name
+        file = candidate / name
+        if not file.is_file():
+            continue
+        distrust = find_distrust(file)
+        if not distrust:
+            return file
+        message = f"{file} was not read: {distrust}. If you mean it, name it: config_file=…, or LAKEHOUSE_CONFIG."
+        warnings.warn(message, SkippedSettingsWarning, stacklevel=2)
     return None

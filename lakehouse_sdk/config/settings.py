@@ -311,16 +311,31 @@ def _read_layers(arguments: Mapping[str, Any], config_file: Path | None = None) 
     layers.append(("environment", _read_variables("environment", lambda: EnvSettingsSource(Settings))))
     dotenv = find_upwards(".env")
     if dotenv is not None:
-        layers.append((str(dotenv), _read_variables(str(dotenv), lambda: DotEnvSettingsSource(Settings, env_file=dotenv))))
+        layers.append(_found(dotenv, _read_variables(str(dotenv), lambda: DotEnvSettingsSource(Settings, env_file=dotenv))))
     named = config_file or os.environ.get(f"{_PREFIX}CONFIG")
     toml = Path(named).expanduser() if named else find_upwards(_FILE_NAME)
     if toml is not None:
-        layers.append((str(toml), _read_toml(toml)))
+        layers.append((str(toml), _read_toml(toml)) if named else _found(toml, _read_toml(toml)))
     if not any("storage" in values for _, values in layers):
         stack = find_stack()
         if stack is not None:
             layers.append((f"local stack {stack.path}", stack.to_settings()))
     return iter(layers)
+
+
+def _found(file: Path, values: dict[str, Any]) -> _Layer:
+    """What a file says that was found and not named: no program is started because of it.
+
+    Raises:
+        ConfigurationError: It names one.
+    """
+    wanted = values.get("servers", {}).get("s3") if isinstance(values.get("servers"), Mapping) else None
+    if wanted is not None and wanted not in _KNOWN_SERVERS:
+        raise ConfigurationError(
+            f"{file} names the program {str(wanted)!r} in servers.s3, and a file that is only found starts no program.",
+            hint=f"Set {_PREFIX}SERVERS__S3 instead, or name the file: config_file=…, or {_PREFIX}CONFIG.",
+        )
+    return str(file), values
 
 
 def _plain(value: object) -> object:
@@ -402,6 +417,7 @@ def _origin(path: tuple[str, ...], layers: list[_Layer]) -> str:
 
 
 _ABSENT = object()
+_KNOWN_SERVERS = frozenset({"auto", "minio", "seaweedfs"})
 
 
 def _describe(error: ValidationError, layers: list[_Layer]) -> str:
