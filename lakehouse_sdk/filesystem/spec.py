@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import partial
 from typing import Any, NoReturn
 
 from fsspec.asyn import sync_wrapper
-from fsspec.utils import stringify_path
+from fsspec.compression import compr
+from fsspec.utils import infer_compression, stringify_path
 from s3fs import S3FileSystem
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import ConflictError, NotFoundError, UsageError
 from lakehouse_sdk.filesystem.failures import translate_failure
-from lakehouse_sdk.filesystem.file import LakehouseFile, whole_or_nothing
+from lakehouse_sdk.filesystem.file import CompressedWrite, LakehouseFile, whole_or_nothing
 from lakehouse_sdk.filesystem.instances import InstancePerSettings
 from lakehouse_sdk.filesystem.many import ManyObjects
 
@@ -147,11 +149,20 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
             return error
         return NotFoundError(f"There is no object or folder {self.unstrip_protocol(path)} at {self.endpoint_url}.")
 
+    def open(self, path: str, mode: str = "rb", *args: Any, compression: str | None = None, **kwargs: Any) -> Any:
+        """As fsspec's; a compressed write is whole when it is closed, and not when somebody collects its file."""
+        if compression is None or "b" not in mode or "r" in mode:
+            return super().open(path, mode, *args, compression=compression, **kwargs)
+        name = infer_compression(path) if compression == "infer" else compression
+        file = super().open(path, mode, *args, **kwargs)
+        return file if name is None else CompressedWrite(compr[name](file, mode=mode[0]), file)
+
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> LakehouseFile:
         if "x" in mode and self.exists(path):  # the commit asks the server again, and that answer counts
             raise ConflictError(f"{self.unstrip_protocol(path)} exists already.", hint='Open it with "wb" to replace it.')
         file = super()._open(path, mode, **kwargs)
         file.__class__ = LakehouseFile  # s3fs offers no other place to name the class
+        file._handled_at_open = sys.exception()  # noqa: SLF001 (its own class)
         return file  # type: ignore[no-any-return]
 
     async def _get_file(self, rpath: str, lpath: str, **kwargs: Any) -> None:
