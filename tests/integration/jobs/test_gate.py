@@ -161,9 +161,9 @@ def test_a_check_that_breaks_leaves_the_batch_on_its_branch(lake: Lakehouse) -> 
 def test_publishing_that_is_killed_between_two_tables_is_completed(lake: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     report = lake.build(_collect(lake, 1, 3), gate=REFUSE)
     assert report.gate is not None
-    from lakehouse_sdk.tables import catalog
+    from lakehouse_sdk.tables.iceberg.care import branches
 
-    forward, done = catalog.fast_forward, []
+    forward, done = branches.fast_forward, []
 
     def die_after_one(*args: Any) -> bool:
         if done:
@@ -172,7 +172,7 @@ def test_publishing_that_is_killed_between_two_tables_is_completed(lake: Lakehou
         return done[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(catalog, "fast_forward", die_after_one)
+        patch.setattr(branches, "fast_forward", die_after_one)
         with pytest.raises(KeyboardInterrupt):
             lake.publish(report.gate.branch)
     assert done == [True]
