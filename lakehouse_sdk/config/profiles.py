@@ -138,19 +138,22 @@ class S3Profile(BaseModel):
         return options
 
     def to_object_store(self) -> dict[str, str]:
-        """`storage_options` of the Rust object_store family: polars, delta-rs, obstore."""
+        """`storage_options` of the Rust object_store family: polars, delta-rs, obstore.
+
+        Each fact is said, also the absent ones: this family takes what it is not told from the environment, and a stranger's
+        `AWS_ENDPOINT_URL_S3` would get the requests.
+        """
         options = {
             "aws_endpoint_url": self.resolved_endpoint_url,
+            "aws_endpoint_url_s3": self.resolved_endpoint_url,
             "aws_region": self.region,
             "aws_allow_http": str(not self.secure).lower(),
             "aws_virtual_hosted_style_request": str(self.addressing_style == "virtual").lower(),
+            "aws_skip_signature": str(self.anonymous).lower(),
         }
-        if self.anonymous:
-            options["aws_skip_signature"] = "true"
-        else:
+        if not self.anonymous:
             options["aws_access_key_id"], options["aws_secret_access_key"] = self.credentials()
-            if self.session_token:
-                options["aws_session_token"] = self.session_token.get_secret_value()
+            options["aws_session_token"] = self.session_token.get_secret_value() if self.session_token else ""
         return options
 
     def to_duckdb(self) -> dict[str, str | bool]:

@@ -105,6 +105,28 @@ class TestPolars:
         pl.DataFrame(COLUMNS).write_parquet(f"s3://{bucket}/written.parquet", storage_options=options)
         assert pl.read_parquet(f"s3://{bucket}/written.parquet", storage_options=options).to_dict(as_series=False) == COLUMNS
 
+    @pytest.mark.parametrize(
+        "stray",
+        [
+            {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"},
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            {"AWS_SESSION_TOKEN": "of-somebody-else"},
+            {"AWS_SKIP_SIGNATURE": "true"},
+            {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "else"},
+            {"AWS_PROFILE": "nobody", "AWS_REGION": "mars-1"},
+        ],
+        ids=lambda stray: "+".join(stray),
+    )
+    def test_a_strangers_environment_changes_nothing(
+        self, server_settings: Settings, stored: str, stray: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It reads the environment each time that it makes a store: found by a read that went to another server."""
+        for name, value in stray.items():
+            monkeypatch.setenv(name, value)
+        # An address that this process has not asked for yet: polars keeps stores.
+        options = {**storage_options(server_settings, "polars"), "aws_client_timeout": f"{len(str(stray)) + 20} seconds"}
+        assert pl.read_parquet(f"s3://{stored}", storage_options=options).height == 3
+
     def test_an_opened_file(self, fs: LakehouseFileSystem, stored: str) -> None:
         with fs.open(stored) as file:
             assert pl.read_parquet(file).to_dict(as_series=False) == COLUMNS

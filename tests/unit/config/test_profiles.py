@@ -100,11 +100,14 @@ def test_pyiceberg() -> None:
 def test_object_store_family() -> None:
     assert PLAIN.to_object_store() == {
         "aws_endpoint_url": "http://minio:9000",
+        "aws_endpoint_url_s3": "http://minio:9000",
         "aws_region": "eu-west-1",
         "aws_allow_http": "true",
         "aws_virtual_hosted_style_request": "false",
+        "aws_skip_signature": "false",
         "aws_access_key_id": "the-key",
         "aws_secret_access_key": "the-secret",
+        "aws_session_token": "",
     }
     assert FULL.to_object_store()["aws_session_token"] == "the-token"
     assert FULL.to_object_store()["aws_allow_http"] == "false"
