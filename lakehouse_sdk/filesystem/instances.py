@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from s3fs import S3FileSystem
 
 from lakehouse_sdk.config import Settings, load_settings
+from lakehouse_sdk.errors import UsageError
 
 _known: list[Settings] = []
 _lock = threading.Lock()
@@ -21,6 +23,17 @@ def _number(settings: Settings) -> int:
         return _known.index(settings)
 
 
+def _resolve(settings: Settings | Mapping[str, Any] | None) -> Settings:
+    if isinstance(settings, Settings):
+        return settings
+    if settings is None or isinstance(settings, Mapping):
+        return load_settings(**settings or {})
+    raise UsageError(
+        f"settings= takes Settings or a dict of their groups, not {type(settings).__name__}.",
+        hint='For example settings={"storage": {"endpoint_url": …}}.',
+    )
+
+
 class InstancePerSettings(type(S3FileSystem)):  # type: ignore[misc]
     """fsspec's instance cache, asked with the settings as they are now.
 
@@ -32,9 +45,9 @@ class InstancePerSettings(type(S3FileSystem)):  # type: ignore[misc]
     another environment, the same call gives another filesystem. The instance keeps what it was made with, also when pickled.
     """
 
-    def __call__(cls, settings: Settings | None = None, **options: Any) -> Any:
+    def __call__(cls, settings: Settings | Mapping[str, Any] | None = None, **options: Any) -> Any:
         """The filesystem for these settings and options: a cached one, or a new one."""
-        resolved = settings or load_settings()
+        resolved = _resolve(settings)
         fs = super().__call__(settings=resolved, settings_number=_number(resolved), **options)
         fs.storage_options.pop("settings_number", None)
         return fs

@@ -41,7 +41,8 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
     Errors are the SDK's and the builtin ones at once: a missing object is `NotFoundError` and `FileNotFoundError`.
 
     Args:
-        settings: The lakehouse's settings; default: `load_settings()`, each time the class is called.
+        settings: The lakehouse's settings, or a dict of their groups as `connect` takes them, which is all that JSON or a
+            command line can carry; default: `load_settings()`, each time the class is called.
         profile: Name in `settings.profiles`; empty for `settings.storage`. `lakehouse://profile@bucket/key` sets it.
         settings_number: Not for callers; tells settings apart in fsspec's instance cache.
         **options: Options of `s3fs.S3FileSystem` that do not say how to connect, for example `default_block_size`.

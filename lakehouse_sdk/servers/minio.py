@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from lakehouse_sdk.servers.ports import LOOPBACK
+from lakehouse_sdk.servers.process import needed_environment
 from lakehouse_sdk.servers.programs import ensure_minio
 from lakehouse_sdk.servers.s3 import S3Server, ensure_credentials
 
@@ -35,10 +35,8 @@ class MinioServer(S3Server):
         return [str(self._program), "server", "--quiet", "--anonymous", *where]
 
     def _environment(self) -> Mapping[str, str]:
-        # The user's MINIO_* mean another server: a MINIO_VOLUMES or MINIO_KMS_… would change this one.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MINIO_", "_MINIO_"))}
         return {
-            **inherited,
+            **needed_environment(),
             "HOME": str(self._folder),  # it makes ~/.minio, and speaks TLS when it finds certificates there
             "MINIO_ROOT_USER": self._keys[0],
             "MINIO_ROOT_PASSWORD": self._keys[1],

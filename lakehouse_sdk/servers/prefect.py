@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lakehouse_sdk.extras import check_extra
 from lakehouse_sdk.servers.ports import LOOPBACK
-from lakehouse_sdk.servers.process import ServerProcess
+from lakehouse_sdk.servers.process import ServerProcess, needed_environment
 
 
 class PrefectServer(ServerProcess):
@@ -45,10 +45,11 @@ class PrefectServer(ServerProcess):
 
     def _environment(self) -> Mapping[str, str]:
         folder = self._folder
-        # The user's PREFECT_* mean another server: an API address or database of theirs would change this one.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        # HOME: packages that were installed for one user are found from it.
+        python = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("PYTHON")}
         return {
-            **inherited,
+            **needed_environment(),
+            **python,
             **_quiet(folder),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",

@@ -32,6 +32,14 @@ class _PortTakenError(Exception):
     """Somebody else was quicker; choose another port."""
 
 
+_NEEDED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
+
+
+def needed_environment() -> dict[str, str]:
+    """What of this process' environment a server may see: no key, token or address of anything else."""
+    return {name: os.environ[name] for name in _NEEDED if name in os.environ}
+
+
 class ServerProcess(ABC):
     """One server on 127.0.0.1 with a data folder of its own; a context manager.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lakehouse_sdk.servers.ports import LOOPBACK, choose_port
+from lakehouse_sdk.servers.process import needed_environment
 from lakehouse_sdk.servers.programs import find_seaweedfs
 from lakehouse_sdk.servers.record import write_private
 from lakehouse_sdk.servers.s3 import S3Server, ensure_credentials
@@ -63,7 +63,7 @@ class SeaweedServer(S3Server):
         token = secrets.token_hex(16)
         doors = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FILER_SIGNING_READ")
         return {
-            **{name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ},
+            **needed_environment(),
             "HOME": str(self._folder),  # where it looks for configuration
             **{f"WEED_{door}_KEY": token for door in doors},
         }

@@ -115,7 +115,7 @@ class TestPolars:
             {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "else"},
             {"AWS_PROFILE": "nobody", "AWS_REGION": "mars-1"},
         ],
-        ids=lambda stray: "+".join(stray),
+        ids="+".join,
     )
     def test_a_strangers_environment_changes_nothing(
         self, server_settings: Settings, stored: str, stray: dict[str, str], monkeypatch: pytest.MonkeyPatch

@@ -8,10 +8,11 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from operator import methodcaller
 
+import fsspec
 import pytest
 
 from lakehouse_sdk.config import S3Profile, Settings, load_settings
-from lakehouse_sdk.errors import UsageError
+from lakehouse_sdk.errors import ConfigurationError, UsageError
 from lakehouse_sdk.filesystem import LakehouseFileSystem
 from lakehouse_sdk.storage import S3Client
 
@@ -39,6 +40,27 @@ class TestCache:
         assert LakehouseFileSystem(settings, profile="other") is not plain
         assert LakehouseFileSystem(settings, use_listings_cache=True) is not plain
         assert LakehouseFileSystem(settings, skip_instance_cache=True) is not plain
+
+    def test_settings_may_be_a_dict_as_json_can_carry_it(self) -> None:
+        """fsspec's own ways in, such as `filesystem("lakehouse", **json.loads(…))`, have no other type."""
+        groups = {"storage": {"endpoint_url": "http://h:1", "access_key": "the-key", "secret_key": "a-secret"}}
+        from_dict = fsspec.filesystem("lakehouse", settings=groups)
+        assert from_dict is LakehouseFileSystem(server("a-secret"))
+        assert "a-secret" not in repr(from_dict.storage_options)
+
+    @pytest.mark.parametrize(
+        ("settings", "error", "text"),
+        [
+            ({"storage": {"endpoint": "http://h:1"}}, ConfigurationError, "endpoint"),
+            ({"nonsense": {}}, ConfigurationError, "nonsense"),
+            ("http://h:1", UsageError, "not str"),
+            (S3Profile(endpoint_url="http://h:1"), UsageError, "not S3Profile"),
+        ],
+        ids=["unknown-key", "unknown-group", "text", "profile"],
+    )
+    def test_settings_of_another_kind_are_explained(self, settings: object, error: type[Exception], text: str) -> None:
+        with pytest.raises(error, match=text):
+            fsspec.filesystem("lakehouse", settings=settings)
 
     def test_threads_get_the_same_one(self) -> None:
         settings = server("threads")
