@@ -1,4 +1,4 @@
-"""One small job of `benchmarks/guard.py`, in a process of its own: does it, and prints how many S3 requests it took."""
+"""One small job of `benchmarks/guard.py`, in a process of its own: and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def main() -> None:
-    print(JOBS[sys.argv[1]](json.loads(sys.argv[2])))
+    JOBS[sys.argv[1]](json.loads(sys.argv[2]))
 
 
 def connect(facts: dict[str, Any]) -> Any:
@@ -19,53 +19,43 @@ def connect(facts: dict[str, Any]) -> Any:
     return lakehouse_sdk.connect(**facts["settings"])
 
 
-def import_all(_: dict[str, Any]) -> int:
+def import_all(_: dict[str, Any]) -> None:
     import lakehouse_sdk.jobs
     import lakehouse_sdk.tables.catalog  # noqa: F401
 
-    return 0
 
-
-def plan(facts: dict[str, Any]) -> int:
+def plan(facts: dict[str, Any]) -> None:
     connect(facts).plan(facts["many"], f"s3://{facts['bucket']}/nothing-yet")
-    return 0
 
 
-def upload(facts: dict[str, Any]) -> int:
-    report = connect(facts).sync(facts["folder"], f"s3://{facts['bucket']}/up-{os.getpid()}")
-    return int(report.s3_requests + report.s3_requests_of_s5cmd)
+def upload(facts: dict[str, Any]) -> None:
+    connect(facts).sync(facts["folder"], f"s3://{facts['bucket']}/up-{os.getpid()}")
 
 
-def download(facts: dict[str, Any]) -> int:
-    report = connect(facts).sync(f"s3://{facts['bucket']}/there", str(Path(facts["scratch"]) / str(os.getpid())))
-    return int(report.s3_requests + report.s3_requests_of_s5cmd)
+def download(facts: dict[str, Any]) -> None:
+    connect(facts).sync(f"s3://{facts['bucket']}/there", str(Path(facts["scratch"]) / str(os.getpid())))
 
 
-def copy_inside(facts: dict[str, Any]) -> int:
-    report = connect(facts).sync(f"s3://{facts['bucket']}/there", f"s3://{facts['bucket']}/copy-{os.getpid()}")
-    return int(report.s3_requests + report.s3_requests_of_s5cmd)
+def copy_inside(facts: dict[str, Any]) -> None:
+    connect(facts).sync(f"s3://{facts['bucket']}/there", f"s3://{facts['bucket']}/copy-{os.getpid()}")
 
 
-def nothing_to_do(facts: dict[str, Any]) -> int:
-    report = connect(facts).sync(facts["folder"], f"s3://{facts['bucket']}/there")
-    return int(report.s3_requests + report.s3_requests_of_s5cmd)
+def nothing_to_do(facts: dict[str, Any]) -> None:
+    connect(facts).sync(facts["folder"], f"s3://{facts['bucket']}/there")
 
 
-def collect_and_build(facts: dict[str, Any]) -> int:
+def collect_and_build(facts: dict[str, Any]) -> None:
     import lakehouse_sdk
 
     own = {**facts["settings"], "lake": {"bucket": facts["bucket"], "bronze_prefix": f"bronze-{os.getpid()}"}}
     own["lake"]["warehouse_prefix"] = f"warehouse-{os.getpid()}"
     own["catalog"] = {"uri": f"sqlite:///{facts['scratch']}/{os.getpid()}.db"}
     lake = lakehouse_sdk.connect(**own)
-    collected = lake.collect(lake.discover(markets=("spot",), data_types=("klines",)))
-    lake.build(collected)
-    return int(collected.transfer.s3_requests)
+    lake.build(lake.collect(lake.discover(markets=("spot",), data_types=("klines",))))
 
 
-def scan(facts: dict[str, Any]) -> int:
+def scan(facts: dict[str, Any]) -> None:
     connect(facts).table("silver.klines").scan().to_pandas()
-    return 0
 
 
 JOBS = {
