@@ -48,6 +48,18 @@ def _distrust_folder(folder: Path) -> str:
 
 
 def _is_open(look: os.stat_result) -> bool:
-    """True where somebody else may write: all, or a group that is neither root's nor the user's own."""
-    by_group = look.st_mode & stat.S_IWGRP and look.st_gid not in {os.getegid(), 0}
+    """True where somebody else may write: all, or a group that is neither root's nor this user's alone."""
+    by_group = look.st_mode & stat.S_IWGRP and look.st_gid != 0 and not _is_private(look.st_gid)
     return bool(look.st_mode & stat.S_IWOTH or by_group)
+
+
+def _is_private(gid: int) -> bool:
+    """True for the group that systems make for each user, with the user's name and nobody else in it; `users` is none."""
+    import grp  # noqa: PLC0415 (not on Windows)
+    import pwd  # noqa: PLC0415
+
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return (user.pw_gid, user.pw_name) == (gid, group.gr_name) and set(group.gr_mem) <= {user.pw_name}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import warnings
 from pathlib import Path
 
@@ -58,6 +60,34 @@ class TestPlanted:
         (folder / name).chmod(mode)
         with pytest.warns(SkippedSettingsWarning, match="others can write it"):
             assert self.endpoint() is None
+
+    @pytest.mark.parametrize("members", [[], ["somebody-else"]], ids=["primary-of-many", "listed"])
+    def test_one_that_a_group_of_several_can_write_is_not(
+        self, folder: Path, name: str, members: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A user's first group may be everybody's (`users`, `staff`): being in it ourselves says nothing of the others."""
+        user, gid = pwd.getpwuid(os.geteuid()), 4_711
+        group = grp.struct_group((user.pw_name if members else "users", "x", gid, members))
+        monkeypatch.setattr(pwd, "getpwuid", lambda _: pwd.struct_passwd((*user[:3], gid, *user[4:])))
+        monkeypatch.setattr(grp, "getgrgid", lambda _: group)
+        monkeypatch.setattr(os, "getegid", lambda: gid)
+        (folder / name).write_text(FILES[name])
+        os.chown(folder / name, -1, gid if os.geteuid() == 0 else os.getgid())
+        (folder / name).chmod(0o664)
+        with pytest.warns(SkippedSettingsWarning, match="others can write it"):
+            assert self.endpoint() is None
+
+    def test_one_that_only_our_own_group_can_write_is_read(
+        self, folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As with a umask of 002, where each user has a group of their own."""
+        user, gid = pwd.getpwuid(os.geteuid()), 4_711 if os.geteuid() == 0 else os.getgid()
+        monkeypatch.setattr(pwd, "getpwuid", lambda _: pwd.struct_passwd((*user[:3], gid, *user[4:])))
+        monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group((user.pw_name, "x", gid, [])))
+        (folder / name).write_text(FILES[name])
+        os.chown(folder / name, -1, gid)
+        (folder / name).chmod(0o664)
+        assert self.endpoint() == "http://evil.example.com"
 
     @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o703])
     def test_one_in_a_folder_that_others_can_write_is_not(self, folder: Path, name: str, mode: int) -> None:
