@@ -61,8 +61,8 @@ class RunWidget:
         self.button.disabled = True
         error = run.exception()
         if error is not None:
-            self.bar.bar_style = "danger"
             self._write(f"The transfer failed. {error}")
+            self.bar.bar_style = "danger"  # last: who sees red can read why
             return
         report = run.result()
         self.bar.bar_style = "success" if report.ok else "warning"
