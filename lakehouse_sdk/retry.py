@@ -43,13 +43,18 @@ def may_pass(error: Exception) -> bool:
     return isinstance(error, LakehouseError) and error.is_transient and not error.is_exhausted
 
 
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
 def call_with_retry(
     work: Callable[[int], _Result],
     policy: RetryPolicy,
     *,
     may_pass: Callable[[Exception], bool] = may_pass,
     note_retry: Callable[[], None] = lambda: None,
-    wait: Callable[[float], bool] | None = None,
+    wait: Callable[[float], bool] = _sleep,
 ) -> _Result:
     """What `work` gives, tried again from its beginning while it fails for a reason that may pass; its last error is raised.
 
@@ -74,7 +79,7 @@ def call_with_retry(
                 if isinstance(error, LakehouseError):
                     error.is_exhausted = True
                 raise
-            if _wait(policy.choose_delay_s(attempt), wait):
+            if wait(policy.choose_delay_s(attempt)):
                 raise
         note_retry()
     raise AssertionError
@@ -88,10 +93,3 @@ def call_until(work: Callable[[], _Result], accept: Callable[[_Result], bool], p
             return result
         time.sleep(policy.choose_delay_s(attempt))
     raise AssertionError
-
-
-def _wait(seconds: float, wait: Callable[[float], bool] | None) -> bool:
-    if wait is not None:
-        return wait(seconds)
-    time.sleep(seconds)
-    return False

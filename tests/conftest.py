@@ -94,12 +94,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what `deep-tests.txt` leaves to `make test-deep`; with `--fifth` let one of five parts of the deep tests remain."""
     folder = Path(__file__).parent
-    file = folder / "deep-tests.txt"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    patterns = [line.partition(" # ")[0] for line in lines if line and not line.startswith("#")]
+    patterns = [line.partition(" # ")[0] for line in _list_lines(folder / "deep-tests.txt")]
+    unused = set(patterns)
     for item in items:
-        if any(fnmatchcase(item.nodeid, pattern) or item.nodeid == pattern for pattern in patterns):
+        found = [pattern for pattern in patterns if fnmatchcase(item.nodeid, pattern) or item.nodeid == pattern]
+        unused.difference_update(found)
+        if found:
             item.add_marker(pytest.mark.deep)
+    if unused and [Path(argument).absolute() for argument in config.args] == [folder]:  # all tests are here
+        raise pytest.UsageError(f"No test is meant by {', '.join(sorted(unused))} in tests/deep-tests.txt.")
     fifth = config.getoption("--fifth")
     if fifth is not None:
         kept = [item for item in items if item.get_closest_marker("deep") and _fifth(item) == fifth and not _needs_more(item)]
@@ -119,8 +122,11 @@ def _needs_more(item: pytest.Item) -> bool:
 
 
 def _list_packages(name: str) -> list[str]:
-    lines = (Path(__file__).parents[1] / ".ci" / name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    return _list_lines(Path(__file__).parents[1] / ".ci" / name)
+
+
+def _list_lines(file: Path) -> list[str]:
+    return [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -13,9 +13,12 @@ from lakehouse_sdk.config import LocalStack, find_stack, load_settings
 from lakehouse_sdk.display import format_bytes
 from lakehouse_sdk.errors import UsageError
 from lakehouse_sdk.servers import (
+    MinioServer,
     StackFolder,
     StackStatus,
+    choose_server,
     ensure_minio,
+    find_named_program,
     find_seaweedfs,
     get_stack_status,
     start_stack,
@@ -159,7 +162,8 @@ def install(
         print(f"SeaweedFS is {find_seaweedfs()}")
     elif server == "minio":
         wanted = load_settings().servers.s3
-        program = ensure_minio(None if wanted in {"auto", "minio", "seaweedfs"} else Path(wanted), observer=progress())
+        named = find_named_program(wanted) if choose_server(wanted) is MinioServer else None
+        program = ensure_minio(named, observer=progress())
         print(f"MinIO is {program}")
     else:
         raise UsageError(f"There is no server {server!r}.", hint="Install minio or seaweedfs.")

@@ -9,6 +9,7 @@ from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.config.paths import cache_dir, find_upwards
 from lakehouse_sdk.config.profiles import S3Profile
 from lakehouse_sdk.config.settings import (
+    SERVER_KINDS,
     ArchiveSettings,
     BinanceSettings,
     CatalogSettings,
@@ -26,6 +27,7 @@ from lakehouse_sdk.config.settings import (
 from lakehouse_sdk.config.stack import LocalStack, find_stack, forget_stack, read_stack, remember_stack
 
 __all__ = [
+    "SERVER_KINDS",
     "ArchiveSettings",
     "BinanceSettings",
     "CatalogSettings",

@@ -190,6 +190,10 @@ class TransferSettings(_Group):
     """Larger objects are copied inside a server in parts; 5 GiB is what S3's CopyObject carries."""
 
 
+SERVER_KINDS = ("auto", "minio", "seaweedfs")
+"""What `servers.s3` may be; anything else is the path of a program."""
+
+
 class ServerSettings(_Group):
     """Embedded servers."""
 
@@ -330,7 +334,7 @@ def _found(file: Path, values: dict[str, Any]) -> _Layer:
         ConfigurationError: It names one.
     """
     wanted = values.get("servers", {}).get("s3") if isinstance(values.get("servers"), Mapping) else None
-    if wanted is not None and wanted not in _KNOWN_SERVERS:
+    if wanted is not None and wanted not in SERVER_KINDS:
         raise ConfigurationError(
             f"{file} names the program {str(wanted)!r} in servers.s3, and a file that is only found starts no program.",
             hint=f"Set {_PREFIX}SERVERS__S3 instead, or name the file: config_file=…, or {_PREFIX}CONFIG.",
@@ -417,7 +421,6 @@ def _origin(path: tuple[str, ...], layers: list[_Layer]) -> str:
 
 
 _ABSENT = object()
-_KNOWN_SERVERS = frozenset({"auto", "minio", "seaweedfs"})
 
 
 def _describe(error: ValidationError, layers: list[_Layer]) -> str:

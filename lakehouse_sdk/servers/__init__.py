@@ -15,7 +15,7 @@ layout ◄── stack                     one folder for all of them ◄─ tho
 ```
 """
 
-from lakehouse_sdk.servers.choice import choose_server, make_server
+from lakehouse_sdk.servers.choice import choose_server, find_named_program, make_server
 from lakehouse_sdk.servers.layout import StackFolder
 from lakehouse_sdk.servers.local import LocalServers
 from lakehouse_sdk.servers.minio import MinioServer
@@ -39,6 +39,7 @@ __all__ = [
     "choose_server",
     "ensure_minio",
     "find_minio",
+    "find_named_program",
     "find_seaweedfs",
     "get_stack_status",
     "make_server",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
+from lakehouse_sdk.config import SERVER_KINDS
 from lakehouse_sdk.errors import ConfigurationError
 from lakehouse_sdk.events import Observer
 from lakehouse_sdk.servers.minio import MinioServer
@@ -13,12 +12,10 @@ from lakehouse_sdk.servers.programs import find_minio, has_seaweedfs
 from lakehouse_sdk.servers.s3 import S3Server
 from lakehouse_sdk.servers.seaweedfs import SeaweedServer
 
-MINIO, SEAWEEDFS = "minio", "seaweedfs"
-MakeServer = Callable[..., S3Server]
-"""As the constructor of `S3Server`, with the program chosen."""
+_AUTO, MINIO, SEAWEEDFS = SERVER_KINDS
 
 
-def choose_server(wanted: str = "auto") -> type[S3Server]:
+def choose_server(wanted: str = _AUTO) -> type[S3Server]:
     """The kind of server that the setting `servers.s3` means.
 
     `auto` takes MinIO where it is on this machine already, else SeaweedFS, which comes with the extra `servers`; it builds
@@ -34,7 +31,7 @@ def choose_server(wanted: str = "auto") -> type[S3Server]:
         return MinioServer
     if wanted == SEAWEEDFS:
         return SeaweedServer
-    if wanted != "auto":
+    if wanted != _AUTO:
         return SeaweedServer if Path(wanted).name == "weed" else MinioServer  # who starts it says what is wrong with it
     if find_minio() is not None:
         return MinioServer
@@ -46,9 +43,11 @@ def choose_server(wanted: str = "auto") -> type[S3Server]:
     )
 
 
+def find_named_program(wanted: str) -> Path | None:
+    """The program that the setting `servers.s3` names; None where it names a kind of server."""
+    return None if wanted in SERVER_KINDS else Path(wanted)
+
+
 def make_server(wanted: str, data_dir: Path, *, observer: Observer, remove: Path | None = None) -> S3Server:
     """A server of the kind that `choose_server` names, not started."""
-    kind: Callable[..., S3Server] = choose_server(wanted)
-    if wanted not in {"auto", MINIO, SEAWEEDFS}:
-        kind = partial(kind, program=Path(wanted))
-    return kind(data_dir, observer=observer, remove=remove)
+    return choose_server(wanted)(data_dir, program=find_named_program(wanted), observer=observer, remove=remove)

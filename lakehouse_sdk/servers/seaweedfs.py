@@ -24,8 +24,7 @@ class SeaweedServer(S3Server):
     Its folder holds `data/` (the buckets), `seaweedfs.log`, `credentials.json` and `s3.json` (0600, its keys) and `server.json`
     (which process serves it). Eight ports beside the S3 one serve its parts to each other, all on 127.0.0.1: over HTTP they ask
     for a token that is made anew at each start, over gRPC they trust whoever is on this machine, so share it with nobody you
-    would not give the data to. Admin page, WebDAV, telemetry and catalogues are off. It answers after less than a second, and
-    takes four to stop. Arguments as `S3Server`.
+    would not give the data to. Admin page, WebDAV, telemetry and catalogues are off. Arguments as `S3Server`.
     """
 
     name = "SeaweedFS"

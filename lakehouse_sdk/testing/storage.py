@@ -36,7 +36,7 @@ class StorageSuite:
     @classmethod
     def profile(cls) -> S3Profile:
         """The server; to be overridden."""
-        raise LookupError("override the fixture `profile`")
+        raise NotImplementedError("Override the fixture `profile` of StorageSuite.")
 
     @pytest.fixture(scope="class")
     @classmethod

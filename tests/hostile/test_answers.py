@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ def parse_as_listing(body: bytes) -> None:
     answers.parse_listing(b"<ListBucketResult>" + body + b"</ListBucketResult>", "here")
 
 
-PARSERS: dict[str, Callable[[bytes], object]] = {
+PARSERS: dict[str, Callable[[bytes], Any]] = {
     "listing": parse_as_listing,
     "buckets": answers.parse_bucket_names,
     "failures": lambda body: list(answers.parse_delete_failures(body)),
@@ -51,11 +52,15 @@ def test_time_grows_with_the_answer_and_not_with_its_square(name: str, unit: byt
 
 @given(body=st.lists(st.sampled_from([*UNITS, *(f"</{tag}>".encode() for tag in TAGS), b"abc"]), max_size=30).map(b"".join))
 def test_no_answer_is_a_crash(body: bytes) -> None:
-    for parse in PARSERS.values():
+    """Nor is anything in it that was not said."""
+    for name, parse in PARSERS.items():
         try:
-            parse(body)
+            found = parse(body)
         except (StorageError, ValueError):
             continue
+        said = [getattr(one, "key", one) for one in found] if name in {"buckets", "failures", "uploads"} else []
+        assert all(text.encode() in body for text in said)
+        assert b"<Error" in body or found is not True
 
 
 @pytest.mark.parametrize(

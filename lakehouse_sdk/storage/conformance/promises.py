@@ -213,7 +213,7 @@ def _versioning(bench: Bench) -> None:
 def _presigned(bench: Bench) -> None:
     key = f"{bench.place()}a b"
     bench.put(key, b"1")
-    parts = urlsplit(sign_url(bench.profile, bench.bucket, key))
+    parts = urlsplit(_sign_url(bench.profile, bench.bucket, key))
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=30)
     try:
@@ -249,8 +249,8 @@ def _anonymous(bench: Bench) -> None:
         raise Gap("it gave the object")
 
 
-def sign_url(profile: S3Profile, bucket: str, key: str, expires_s: int = 60) -> str:
-    """An address from which anybody can read the object for so many seconds (SigV4, in the path style)."""
+def _sign_url(profile: S3Profile, bucket: str, key: str) -> str:
+    """An address from which anybody can read the object for a minute (SigV4, in the path style)."""
     from botocore.auth import S3SigV4QueryAuth  # noqa: PLC0415 (only here)
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415
     from botocore.credentials import Credentials  # noqa: PLC0415
@@ -258,5 +258,5 @@ def sign_url(profile: S3Profile, bucket: str, key: str, expires_s: int = 60) -> 
     access_key, secret_key = profile.credentials()
     token = profile.session_token.get_secret_value() if profile.session_token else None
     request = AWSRequest("GET", f"{profile.resolved_endpoint_url}/{bucket}/{quote(key)}")
-    S3SigV4QueryAuth(Credentials(access_key, secret_key, token), "s3", profile.region, expires=expires_s).add_auth(request)
+    S3SigV4QueryAuth(Credentials(access_key, secret_key, token), "s3", profile.region, expires=60).add_auth(request)
     return str(request.url)

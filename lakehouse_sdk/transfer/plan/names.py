@@ -36,28 +36,24 @@ def find_key_obstacle(name: str, prefix: str = "", *, server: str = "") -> str:
 
 
 def _find_minio_obstacle(name: str) -> str:
-    """MinIO keeps objects in folders named after the parts of their keys, which excludes some parts."""
-    if "//" in name or name.startswith("/"):
-        return "MinIO cannot hold a key with an empty part between slashes"
-    for part in name.split("/"):
-        if part.strip() in {".", ".."}:
-            return f"MinIO cannot hold a key with the part {part!r}"
-        if len(part) > _SHORT and len(part.encode()) > _MAX_NAME_BYTES:
-            return f"MinIO cannot hold a part longer than {_MAX_NAME_BYTES} bytes"
-    return ""
+    return _find_folder_obstacle("MinIO", name, str.strip)
 
 
 def _find_seaweed_obstacle(name: str) -> str:
-    """SeaweedFS keeps objects in folders too, and takes a backslash for a slash: two names would silently be one object."""
-    if "//" in name or name.startswith("/"):
-        return "SeaweedFS drops empty parts between slashes"
     if "\\" in name:
-        return "SeaweedFS takes a backslash for a slash"
+        return "SeaweedFS takes a backslash for a slash"  # two names would silently be one object
+    return _find_folder_obstacle("SeaweedFS", name, str)
+
+
+def _find_folder_obstacle(server: str, name: str, read: Callable[[str], str]) -> str:
+    """For servers that keep objects in folders named after the parts of their keys, as they read them."""
+    if "//" in name or name.startswith("/"):
+        return f"{server} cannot hold a key with an empty part between slashes"
     for part in name.split("/"):
-        if part in {".", ".."}:
-            return f"SeaweedFS cannot hold a key with the part {part!r}"
+        if read(part) in {".", ".."}:
+            return f"{server} cannot hold a key with the part {part!r}"
         if len(part) > _SHORT and len(part.encode()) > _MAX_NAME_BYTES:
-            return f"SeaweedFS cannot hold a part longer than {_MAX_NAME_BYTES} bytes"
+            return f"{server} cannot hold a part longer than {_MAX_NAME_BYTES} bytes"
     return ""
 
 

@@ -305,6 +305,15 @@ def test_install_says_where_minio_is(run: Callable[..., tuple[int, str]]) -> Non
     assert str(find_minio()) in said
 
 
+def test_install_takes_no_other_server_for_minio(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAKEHOUSE_SERVERS__S3", str(tmp_path / "weed"))
+    code, said = run("servers", "install", "minio")
+    assert code == 0
+    assert str(find_minio()) in said
+
+
 def test_status_of_nothing_says_how_to_begin(run: Callable[..., tuple[int, str]]) -> None:
     code, said = run("status")
     assert code == 1
