@@ -90,6 +90,26 @@ def test_every_package_says_what_belongs_to_it(package: str) -> None:
         assert phrase in " ".join(text.split()), f"{package}/__init__.py lacks “{phrase}”"
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Without its `__init__.py` a folder still imports, and neither the wheel nor the contracts see it."""
+    folders = {module.parent for module in PACKAGE.rglob("*.py")}
+    assert not [str(folder) for folder in folders if not (folder / "__init__.py").exists()]
+
+
+def test_git_ignores_no_module() -> None:
+    """What is ignored exists here and in no clone: a rule for `build/` once took a package of that name."""
+    names = [str(module) for module in [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "tests").rglob("*.py")]]
+    found = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--stdin"],
+        cwd=PACKAGE.parent,
+        input="\n".join(names),
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (1, "", "")  # 1: none is ignored
+
+
 def test_modules_stay_small_enough_to_be_read() -> None:
     """Split before 600 lines."""
     assert not {path.name: n for path in PACKAGE.rglob("*.py") if (n := len(path.read_text().splitlines())) > 500}

@@ -306,6 +306,7 @@ class _Builder:
         self._observer(StageFinished("parse", seconds, summary, ok=not failed))
         self._observer(StageStarted("commit", f"{format_count(rows.accepted)} rows"))
 
+
 def publish_ledger(ledger: Ledger, catalog: TableCatalog) -> int:
     """Append all changes of the ledger that it still has to `bronze.ledger`, and let it forget them; returns how many.
 
