@@ -8,18 +8,17 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lakehouse_sdk.jobs.session import Session
 from lakehouse_sdk.archives import ArchiveObject
 from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.archives.ledger import LedgerEntry
-from lakehouse_sdk.config import QualitySettings, Settings
+from lakehouse_sdk.config import QualitySettings
+from lakehouse_sdk.jobs.build.overlaps import Overlaps
 from lakehouse_sdk.jobs.collect.bronze import bronze_key
 from lakehouse_sdk.jobs.collect.report import ArchiveState, CollectedArchive
-from lakehouse_sdk.jobs.build.overlaps import Overlaps
-from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.jobs.session import Session
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.tables import CheckedBatch, Reconciliation, SourceFile, TableCatalog
+    from lakehouse_sdk.tables import CheckedBatch, Reconciliation, SourceFile
 
 
 _TOGETHER = 64

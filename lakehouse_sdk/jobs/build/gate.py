@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerState
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.events import Observer, StageFinished, StageStarted, ignore_events
-from lakehouse_sdk.jobs.build.run import BuildReport, build_archives, build_tables, publish_ledger
 from lakehouse_sdk.jobs.build.check import to_archive
+from lakehouse_sdk.jobs.build.run import BuildReport, build_archives, build_tables, publish_ledger
 from lakehouse_sdk.jobs.collect.report import ArchiveState, CollectedArchive, CollectReport
+from lakehouse_sdk.jobs.session import Session, open_session
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables import Gate, TableCatalog, TableScan

@@ -10,16 +10,15 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.errors import NotFoundError, UsageError
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.parallel import map_ordered
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.uris import LocalAddress, S3Address, parse_address

@@ -12,17 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.errors import IntegrityError, NotFoundError
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.build.check import ArchiveChecker, to_item
-from lakehouse_sdk.jobs.collect.report import CollectedArchive
 from lakehouse_sdk.jobs.build.overlaps import Overlaps
+from lakehouse_sdk.jobs.collect.report import CollectedArchive
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.parallel import map_ordered
-from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables import CheckedBatch, CommitReport, QuarantinedArchive, TableCatalog

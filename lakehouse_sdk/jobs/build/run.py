@@ -14,16 +14,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, format_share, html_card, html_table
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.build.check import ArchiveChecker, gather_small
-from lakehouse_sdk.jobs.collect.report import CollectedArchive, CollectReport
 from lakehouse_sdk.jobs.build.overlaps import Overlaps
+from lakehouse_sdk.jobs.collect.report import CollectedArchive, CollectReport
+from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.parallel import map_ordered
-from lakehouse_sdk.storage import S3Client
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables import CheckedBatch, CommitReport, GateResult, Reconciliation, TableCatalog
