@@ -87,6 +87,9 @@ def postgres_uri(postgres: PostgresServer) -> str:
     return postgres.make_database()
 
 
+_UNUSED_PATTERNS = pytest.StashKey[str]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fifth", type=int, default=None, help="of the deep tests, only this fifth (0 to 4), by their ids")
 
@@ -102,7 +105,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if found:
             item.add_marker(pytest.mark.deep)
     if unused and [Path(argument).absolute() for argument in config.args] == [folder]:  # all tests are here
-        raise pytest.UsageError(f"No test is meant by {', '.join(sorted(unused))} in tests/deep-tests.txt.")
+        # A worker of xdist that raises here ends without a word, so a test that every worker has says it.
+        told = next(item for item in items if not item.get_closest_marker("deep"))
+        told.stash[_UNUSED_PATTERNS] = f"No test is meant by {', '.join(sorted(unused))} in tests/deep-tests.txt."
     fifth = config.getoption("--fifth")
     if fifth is not None:
         kept = [item for item in items if item.get_closest_marker("deep") and _fifth(item) == fifth and not _needs_more(item)]
@@ -131,6 +136,8 @@ def _list_lines(file: Path) -> list[str]:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a program of a Debian package that is not here, and say which; CI installs the packages of the list."""
+    if _UNUSED_PATTERNS in item.stash:
+        pytest.fail(item.stash[_UNUSED_PATTERNS], pytrace=False)
     for marker in item.iter_markers("needs_debian"):
         (package,) = marker.args
         listed = [*_list_packages("apt-packages.txt"), *_list_packages("apt-packages-deep.txt")]
