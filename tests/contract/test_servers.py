@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 from moto_server import MotoServer
+from versitygw_server import VersityServer
 
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.servers import MinioServer, SeaweedServer
@@ -45,9 +46,21 @@ class TestMoto(StorageSuite):
             yield server.profile
 
 
+@pytest.mark.needs_build
+class TestVersitygw(StorageSuite):
+    gaps: ClassVar = {"object-beside-prefix", "empty-parts", "dot-parts", "leading-slash", "folder-marker", "long-names"}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def profile(cls) -> Iterator[S3Profile]:
+        with VersityServer() as server:
+            yield server.profile
+
+
 def test_the_docs_have_the_same_gaps() -> None:
     """The table of the docs says of every server what the suite above knows of it."""
     page = (Path(__file__).parents[2] / "docs/reference/servers.md").read_text(encoding="utf-8")
-    for name, suite in (("MinIO", TestMinio), ("SeaweedFS", TestSeaweedFS), ("moto", TestMoto)):
+    suites = {"MinIO": TestMinio, "SeaweedFS": TestSeaweedFS, "moto": TestMoto, "versitygw": TestVersitygw}
+    for name, suite in suites.items():
         (line,) = (row for row in page.splitlines() if row.startswith(f"| {name} |"))
         assert {part.strip("` ") for part in line.split("|")[3].split(",") if part.strip("` ")} == set(suite.gaps)

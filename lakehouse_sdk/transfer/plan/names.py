@@ -21,7 +21,7 @@ def find_key_obstacle(name: str, prefix: str = "", *, server: str = "") -> str:
     Args:
         name: Name below the prefix.
         prefix: Where it goes.
-        server: What the server calls itself, `MinIO` or `SeaweedFS 4.48`; empty where that is not known.
+        server: What the server calls itself, `MinIO`, `SeaweedFS 4.48` or `VERSITYGW`; empty where that is not known.
     """
     if name.isascii():
         too_long = len(name) > _MAX_KEY_BYTES - len(prefix) and len(name) + len(prefix.encode()) > _MAX_KEY_BYTES
@@ -45,6 +45,10 @@ def _find_seaweed_obstacle(name: str) -> str:
     return _find_folder_obstacle("SeaweedFS", name, str)
 
 
+def _find_versity_obstacle(name: str) -> str:
+    return _find_folder_obstacle("versitygw", name, str)
+
+
 def _find_folder_obstacle(server: str, name: str, read: Callable[[str], str]) -> str:
     """For servers that keep objects in folders named after the parts of their keys, as they read them."""
     if "//" in name or name.startswith("/"):
@@ -57,7 +61,11 @@ def _find_folder_obstacle(server: str, name: str, read: Callable[[str], str]) ->
     return ""
 
 
-_OBSTACLES: dict[str, Callable[[str], str]] = {"MinIO": _find_minio_obstacle, "SeaweedFS": _find_seaweed_obstacle}
+_OBSTACLES: dict[str, Callable[[str], str]] = {
+    "MinIO": _find_minio_obstacle,
+    "SeaweedFS": _find_seaweed_obstacle,
+    "VERSITYGW": _find_versity_obstacle,
+}
 
 
 def _sort(names: Iterable[Folded]) -> Iterator[Folded]:

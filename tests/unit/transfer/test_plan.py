@@ -128,6 +128,16 @@ def test_a_key_that_s3_cannot_hold_is_a_conflict(entry):
     assert "UTF-8" in find_key_obstacle("\udcff")
 
 
+@pytest.mark.parametrize("server", ["MinIO", "SeaweedFS 4.48", "VERSITYGW"])
+def test_what_a_server_would_hold_under_another_name_is_a_conflict(server):
+    """Each of these is another object's name there, as `lakehouse servers check` finds out."""
+    for name in ("a//b", "/a", "d/../a", "d/./a", "n" * 256):
+        assert find_key_obstacle(name, server=server), name
+        assert not find_key_obstacle(name, server="AmazonS3"), name
+    assert not any(find_key_obstacle(name, server=server) for name in ("a/b", "...", ".hidden", "n" * 255, "d/"))
+    assert bool(find_key_obstacle("a\\b", server=server)) == server.startswith("SeaweedFS")
+
+
 class TestNamesThatOneFolderCannotHoldApart:
     @pytest.mark.parametrize(
         "name", ["../x", "a/../x", "/etc/x", "a//b", "./x", "a/.", "nul\0x", "n" * 256, "d/" + "\u00e9" * 128]
