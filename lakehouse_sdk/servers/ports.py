@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 
@@ -12,10 +13,16 @@ LOOPBACK = "127.0.0.1"
 
 def choose_port() -> int:
     """A port that is free now; somebody may take it before it is used, so a start must be ready to try again."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return choose_ports(1)[0]
+
+
+def choose_ports(count: int) -> list[int]:
+    """As `choose_port`, so many different ones: a port that was let go is soon given out again."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def is_free(port: int) -> bool:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lakehouse_sdk.servers.ports import LOOPBACK, choose_port
+from lakehouse_sdk.servers.ports import LOOPBACK, choose_ports
 from lakehouse_sdk.servers.process import needed_environment
 from lakehouse_sdk.servers.programs import find_seaweedfs
 from lakehouse_sdk.servers.record import write_private
@@ -39,8 +39,9 @@ class SeaweedServer(S3Server):
         write_private(self._folder / "s3.json", json.dumps({"identities": [identity]}))
 
     def _command(self, port: int) -> list[str]:
-        self._ports = {part: choose_port() for part in _list_parts()}
-        self._ports["s3.port"] = port
+        parts = list(_list_parts())
+        others = [other for other in choose_ports(len(parts) + 1) if other != port]
+        self._ports = {**dict(zip(parts, others, strict=False)), "s3.port": port}
         options = {
             "dir": self._folder / "data",
             "ip": LOOPBACK,
