@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Literal, get_args
@@ -20,6 +20,8 @@ def select_cadence(
     *,
     unusable: Collection[tuple[str, str]] = (),
     held: Callable[[Series], Collection[str]] | None = None,
+    short: Callable[[Series], Collection[datetime]] | None = None,
+    pass_over: Callable[[str, Sequence[datetime]], object] | None = None,
 ) -> Iterator[ArchiveObject]:
     """The archives to collect, lazily, in the order given; one series is held at a time.
 
@@ -34,6 +36,10 @@ def select_cadence(
         held: Keys in bronze of a series that has both kinds. With `auto` a month of which days are in bronze stays with its
             days where they are all published, and days of a month that is in bronze are not needed any more; what is in
             bronze stays.
+        short: Midnights of the days of a series of which the tables hold fewer rows than they should although an archive was
+            built. With `auto` such a day's own archive is taken beside its month, and a month whose days are short as well.
+        pass_over: With `auto` told of each monthly archive that has daily ones beside it: its key, and the days whose archives
+            are not taken.
 
     Raises:
         UsageError: No such cadence.
@@ -43,7 +49,7 @@ def select_cadence(
         return iter(archives)
     if cadence != "auto":
         return (archive for archive in archives if archive.frequency == cadence)
-    return _select_auto(archives, unusable, held)
+    return _select_auto(archives, unusable, held, short, pass_over)
 
 
 def check_cadence(cadence: str) -> None:
@@ -60,34 +66,66 @@ def _select_auto(
     archives: Iterable[ArchiveObject],
     unusable: Collection[tuple[str, str]],
     held: Callable[[Series], Collection[str]] | None,
+    short: Callable[[Series], Collection[datetime]] | None,
+    pass_over: Callable[[str, Sequence[datetime]], object] | None,
 ) -> Iterator[ArchiveObject]:
     for series, group in groupby(archives, key=lambda archive: archive.series):
         found = list(group)
-        months = {_month(archive.period_start): archive for archive in found if archive.frequency == "monthly"}
-        have = held(series) if held is not None and months and len(months) < len(found) else ()
-        days = defaultdict[tuple[int, int], list[ArchiveObject]](list)
-        for archive in found:
+        monthly = sum(archive.frequency == "monthly" for archive in found)
+        have = held(series) if held is not None and 0 < monthly < len(found) else ()
+        lacking = short(series) if short is not None and monthly else ()
+        choice = _SeriesChoice(found, unusable, have, lacking)
+        yield from filter(choice.takes, found)
+        if pass_over is not None:
+            for month, days in choice.passed_over():
+                pass_over(month.key, days)
+
+
+class _SeriesChoice:
+    """Which archives of one series are taken with `auto`."""
+
+    def __init__(
+        self,
+        archives: Sequence[ArchiveObject],
+        unusable: Collection[tuple[str, str]],
+        have: Collection[str],
+        lacking: Collection[datetime],
+    ) -> None:
+        self._have = have
+        self._lacking = lacking
+        self._unusable = unusable
+        self._months = {_month(one.period_start): one for one in archives if one.frequency == "monthly"}
+        self._days = defaultdict[tuple[int, int], list[ArchiveObject]](list)
+        for archive in archives:
             if archive.frequency == "daily":
-                days[_month(archive.period_start)].append(archive)
-        for archive in found:
-            month = months.get(_month(archive.period_start))
-            good = month is not None and (month.key, month.etag) not in unusable
-            if archive.key in have:
-                yield archive
-            elif archive.frequency == "monthly":
-                if not _is_held_by_days(archive, days[_month(archive.period_start)], have):
-                    yield archive
-            elif (
-                month is None
-                or not good
-                or (month.key not in have and _is_held_by_days(month, days[_month(archive.period_start)], have))
-            ):
-                yield archive
+                self._days[_month(archive.period_start)].append(archive)
 
+    def takes(self, archive: ArchiveObject) -> bool:
+        """True for what is in bronze, for months that bring something, and for days that no month takes the place of."""
+        if archive.key in self._have:
+            return True
+        if archive.frequency == "monthly":
+            return not self._is_held_by_days(archive)
+        month = self._months.get(_month(archive.period_start))
+        if month is None or (month.key, month.etag) in self._unusable or archive.period_start in self._lacking:
+            return True
+        return month.key not in self._have and self._is_held_by_days(month)
 
-def _is_held_by_days(month: ArchiveObject, days: list[ArchiveObject], have: Collection[str]) -> bool:
-    """True where days of the month are in bronze and all of them are published: the month would bring nothing."""
-    return any(day.key in have for day in days) and len(days) == (month.period_end - month.period_start).days
+    def passed_over(self) -> Iterator[tuple[ArchiveObject, list[datetime]]]:
+        """Each month with daily archives beside it, and the days of those that are not taken."""
+        for place, month in self._months.items():
+            if days := self._days[place]:
+                yield month, [day.period_start for day in days if not self.takes(day)]
+
+    def _is_held_by_days(self, month: ArchiveObject) -> bool:
+        """True where days of the month are in bronze and all of them are published: the month would bring nothing.
+
+        Not where one of those days lacks rows that the month may have.
+        """
+        days = self._days[_month(month.period_start)]
+        if any(day.period_start in self._lacking for day in days):
+            return False
+        return any(day.key in self._have for day in days) and len(days) == (month.period_end - month.period_start).days
 
 
 def _month(moment: datetime) -> tuple[int, int]:

@@ -99,6 +99,23 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DayRows:
+    """What one archive gave to the tables on one day, where that is less than all that the calendar expects.
+
+    Attributes:
+        day: Midnight that begins it, aware UTC.
+        accepted: Its rows of that day that are in the tables.
+        expected: Rows that calendar or ids expect of the day; None where nothing can be expected.
+        rejected: Its rows of that day that are in quarantine.
+    """
+
+    day: datetime
+    accepted: int
+    expected: int | None
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """One listed archive beside what the ledger knew of it.
 
@@ -125,6 +142,8 @@ class LedgerChange:
         sha256: As in `LedgerEntry`; None leaves what is known.
         revision: Of which revision this is true: where the ledger knows another one by now, the change says nothing of it and
             is passed over. None for what is true of any.
+        days: The days that are not full, in the period of the archive, and those outside of it of which it has rows; all
+            others of its period are full. None leaves what is known.
     """
 
     key: str
@@ -133,6 +152,7 @@ class LedgerChange:
     published_sha256: str | None = None
     sha256: str | None = None
     revision: int | None = None
+    days: tuple[DayRows, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +270,18 @@ class Ledger(Protocol):
 
     def listings(self, source: str, query: ArchiveQuery) -> Mapping[Series, Sequence[Listing]]:
         """What is remembered of listings of the series that the query asks for, whatever its time."""
+
+    def note_passed_over(self, source: str, days: Mapping[str, Sequence[datetime]]) -> None:
+        """Remember, by the key of a monthly archive, of which days the source also listed daily ones that were not taken."""
+
+    def passed_over(self, source: str, query: ArchiveQuery) -> Mapping[str, frozenset[datetime]]:
+        """What is remembered of that, by the key of the monthly archive, of all that overlap the query's time."""
+
+    def short_days(self, source: str, query: ArchiveQuery) -> Mapping[Series, Mapping[datetime, Mapping[str, DayRows]]]:
+        """The days within the query's time that some archive did not fill, by series, day and key of the archive."""
+
+    def withdraw_days(self, source: str, key: str, start: datetime, end: datetime) -> None:
+        """Remember that rows of these days of an archive left the tables, for those of another one."""
 
     def count(self, source: str) -> int:
         """Archives known of a source."""

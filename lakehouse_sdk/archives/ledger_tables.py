@@ -79,6 +79,25 @@ LISTINGS = sa.Table(
     sa.Column("listed_at", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("source", "market", "data_type", "symbol", "interval", "span_start", "span_end"),
 )
+DAYS = sa.Table(
+    "lakehouse_ledger_days",
+    METADATA,
+    sa.Column("source", _TEXT, nullable=False),
+    sa.Column("key", _TEXT, nullable=False),
+    sa.Column("day", sa.BigInteger, nullable=False),
+    sa.Column("accepted", sa.BigInteger, nullable=False),
+    sa.Column("expected", sa.BigInteger),
+    sa.Column("rejected", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("source", "key", "day"),
+)
+PASSED_OVER = sa.Table(
+    "lakehouse_passed_over",
+    METADATA,
+    sa.Column("source", _TEXT, nullable=False),
+    sa.Column("key", _TEXT, nullable=False),
+    sa.Column("days", sa.BigInteger, nullable=False),  # bit n for the day n of the period, from 0
+    sa.PrimaryKeyConstraint("source", "key"),
+)
 IDENTITY = sa.Table("lakehouse_ledger_identity", METADATA, sa.Column("ledger_id", sa.Text, primary_key=True))
 SERIES = (LEDGER.c.market, LEDGER.c.data_type, LEDGER.c.symbol, LEDGER.c.interval)
 ORDER = (*SERIES, LEDGER.c.frequency, LEDGER.c.period_start, LEDGER.c.key)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
+from lakehouse_sdk.archives.completeness import DayJudgement, Fullness, SeriesRecord, judge_day
 from lakehouse_sdk.archives.coverage import list_periods
 from lakehouse_sdk.archives.ledger import LedgerEntry, LedgerState, Listing
 from lakehouse_sdk.archives.model import Dataset
@@ -22,7 +23,9 @@ class ReadyState(StrEnum):
     READY = "ready"
     """They are."""
     MISSING = "missing"
-    """They are not, and the source has them or may have them."""
+    """They are not, and the source has them or may have them; or they were rejected."""
+    SHORT = "short"
+    """Fewer are than the calendar expects, and nothing better is known to be published."""
     UNPUBLISHED = "unpublished"
     """The source was asked and did not have an archive of the period, or is known to have none."""
     OPEN = "open"
@@ -40,6 +43,7 @@ class Gap:
         state: What is known of it; never `READY`.
         reason: The same for a person.
         final: True where asking the source again would change nothing.
+        rejected: Rows of the time that are in quarantine.
     """
 
     symbol: str
@@ -48,6 +52,7 @@ class Gap:
     state: ReadyState
     reason: str
     final: bool
+    rejected: int = 0
 
     def __str__(self) -> str:
         last = self.end - timedelta(days=1)
@@ -55,23 +60,14 @@ class Gap:
         return f"{self.symbol} {span} ({self.reason})"
 
 
-def find_gaps(
-    symbol: str,
-    entries: Sequence[LedgerEntry],
-    listings: Sequence[Listing],
-    start: datetime,
-    end: datetime,
-    dataset: Dataset,
-    now: datetime,
-) -> list[Gap]:
-    """The periods of the half-open time whose rows are not in the tables, in order, neighbours of one kind as one.
+def find_gaps(symbol: str, record: SeriesRecord, start: datetime, end: datetime, dataset: Dataset, now: datetime) -> list[Gap]:
+    """The times of the half-open span whose rows are not all in the tables, in order, neighbours of one kind as one.
 
-    Periods are days; months where the type is published monthly only.
+    Whole days; whole months where the type is published monthly only and nothing of the month was built.
 
     Args:
         symbol: The symbol.
-        entries: What the ledger knows of the series' archives that overlap the time.
-        listings: When the source was asked about the series.
+        record: What the ledger knows of the series; its archives are those that overlap the time.
         start: First instant.
         end: First instant that is left out.
         dataset: What the source publishes of the type.
@@ -79,25 +75,34 @@ def find_gaps(
     """
     monthly = dataset.frequencies == ("monthly",)
     held: dict[datetime, list[LedgerEntry]] = defaultdict(list)
-    for entry in entries:
-        for first, _ in list_periods(entry.period_start, entry.period_end, monthly=monthly):
-            held[first].append(entry)
+    for entry in record.entries:
+        for day, _ in list_periods(entry.period_start, entry.period_end, monthly=False):
+            held[day].append(entry)
     found: list[Gap] = []
-    run: tuple[ReadyState, str, bool] | None = None
-    begin = until = start
-    for first, last in list_periods(start, end, monthly=monthly):
-        judged = _judge(held.get(first, ()), listings, first, last, dataset, now)
-        if judged != run:
-            if run is not None and run[0] is not ReadyState.READY:
-                found.append(Gap(symbol, begin, until, *run))
-            begin, run = first, judged
-        until = last
-    if run is not None and run[0] is not ReadyState.READY:
-        found.append(Gap(symbol, begin, until, *run))
+    for day, day_end in list_periods(start, end, monthly=False):
+        here = held.get(day, ())
+        judged = judge_day(day, here, record, has_days=not monthly)
+        if judged.fullness is Fullness.FULL:
+            continue
+        if judged.fullness is Fullness.UNBUILT:
+            ((first, last),) = list_periods(day, day_end, monthly=monthly)
+            said = _explain_unbuilt(here, record.listings, first, last, dataset, now)
+        else:
+            first, last, said = day, day_end, _explain_built(judged)
+        if found and found[-1].end >= first and (found[-1].state, found[-1].reason, found[-1].final) == said:
+            found[-1] = replace(found[-1], end=last, rejected=found[-1].rejected + judged.rejected)
+        else:
+            found.append(Gap(symbol, first, last, *said, judged.rejected))
     return found
 
 
-def _judge(
+def _explain_built(judged: DayJudgement) -> tuple[ReadyState, str, bool]:
+    lost = judged.fullness in {Fullness.REJECTED, Fullness.ELSEWHERE}
+    final = judged.fullness in {Fullness.REJECTED, Fullness.SHORT}
+    return ReadyState.MISSING if lost else ReadyState.SHORT, judged.reason, final
+
+
+def _explain_unbuilt(
     here: Sequence[LedgerEntry],
     listings: Sequence[Listing],
     first: datetime,
@@ -106,8 +111,6 @@ def _judge(
     now: datetime,
 ) -> tuple[ReadyState, str, bool]:
     known = {entry.state: entry for entry in here}
-    if not {LedgerState.PUBLISHED, LedgerState.DROPPED}.isdisjoint(known):
-        return ReadyState.READY, "", True
     if last > now:
         return ReadyState.OPEN, "not over yet", True
     for state, says in _SAID.items() if known else ():

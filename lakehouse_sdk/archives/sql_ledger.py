@@ -6,9 +6,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -52,19 +51,17 @@ from lakehouse_sdk.archives.ledger_tables import (
     SERIES,
 )
 from lakehouse_sdk.archives.model import ArchiveObject, ArchiveQuery, Frequency, Series
+from lakehouse_sdk.archives.sql_days import SqlDays, record_days
+from lakehouse_sdk.archives.sql_select import in_chunks, narrow
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.config.database import first_line, is_web_address, parse_database_uri, refuse_database
 from lakehouse_sdk.errors import ConfigurationError, StorageError
 
-_KEYS_AT_ONCE = 1000
-"""Keys in one statement; SQLite takes 32,766 variables."""
 _PAGE_ROWS = 5000
 """Rows of one short read: a long one would keep SQLite's writers out."""
 
 _WRITERS_LOCK = 7_309_940_817
 """Number of the lock that PostgreSQL's writers take one after the other; any number, as long as all take the same."""
-
-_Item = TypeVar("_Item")
 
 
 def open_ledger(settings: Settings) -> SqlLedger:
@@ -85,14 +82,14 @@ def open_ledger(settings: Settings) -> SqlLedger:
         )
     try:
         engine = _connect(uri)
-        if not sa.inspect(engine).has_table(LISTINGS.name):  # the youngest of them: a ledger of an older release gets it
+        if not set(METADATA.tables) <= set(sa.inspect(engine).get_table_names()):  # one of an older release gets the rest
             _create_tables(engine)
     except (SQLAlchemyError, ImportError) as error:
         raise refuse_database("The ledger", uri, error) from error
     return SqlLedger(engine)
 
 
-class SqlLedger:
+class SqlLedger(SqlDays):
     """`Ledger` in an SQL database; open it with `open_ledger`.
 
     It holds database connections until `close`, the end of a `with` block, or the end of its life.
@@ -153,14 +150,14 @@ class SqlLedger:
 
     def begin(self, source: str, keys: Iterable[str]) -> None:
         """As `Ledger.begin`."""
-        for chunk in _chunks(keys):
+        for chunk in in_chunks(keys):
             with self._writing() as connection:
                 update = sa.update(LEDGER).where(LEDGER.c.source == source, LEDGER.c.key.in_(chunk))
                 connection.execute(update.values(attempt=LEDGER.c.attempt + 1))
 
     def record(self, source: str, changes: Iterable[LedgerChange]) -> None:
         """As `Ledger.record`."""
-        for chunk in _chunks(changes):
+        for chunk in in_chunks(changes):
             now = to_micros(datetime.now(UTC))
             rows = [
                 {
@@ -182,6 +179,8 @@ class SqlLedger:
                     .where(LEDGER.c.key.in_([change.key for change in chunk]))
                 )
                 connection.execute(sa.insert(EVENTS).from_select(list(FIELDS), told))
+                if any(change.days is not None for change in chunk):
+                    record_days(connection, source, chunk, set(connection.scalars(told.with_only_columns(LEDGER.c.key))))
 
     def find(self, source: str, key: str) -> LedgerEntry | None:
         """As `Ledger.find`."""
@@ -197,7 +196,7 @@ class SqlLedger:
         if wanted := [state.value for state in states]:
             select = select.where(LEDGER.c.state.in_(wanted))
         if query is not None:
-            select = _narrow(select, query)
+            select = narrow(select, query)
         page = select
         while True:
             with self._reading() as connection:
@@ -215,7 +214,7 @@ class SqlLedger:
         group = (*SERIES, LEDGER.c.frequency)
         select = sa.select(*group, sa.func.max(LEDGER.c.period_end)).where(LEDGER.c.source == source).group_by(*group)
         with self._reading() as connection:
-            rows = connection.execute(_narrow(select, query)).all()
+            rows = connection.execute(narrow(select, query)).all()
         return {
             ((source, row[0], row[1], row[2], row[3]), row[4]): to_day(row[5]) for row in rows if query.wants_symbol(row[2])
         }
@@ -225,7 +224,7 @@ class SqlLedger:
         start, end, at = to_seconds_up(listing.start), to_seconds(listing.end), to_micros(listing.listed_at)
         columns, names = LISTINGS.c, ("source", "market", "data_type", "symbol", "interval")
         within = (columns.span_start >= start, columns.span_end <= end, columns.listed_at <= at)
-        for chunk in _chunks(series):
+        for chunk in in_chunks(series):
             rows = [
                 {**dict(zip(names, one, strict=True)), "span_start": start, "span_end": end, "listed_at": at} for one in chunk
             ]
@@ -260,7 +259,7 @@ class SqlLedger:
         """As `Ledger.revisions`."""
         found: list[Revision] = []
         with self._reading() as connection:
-            for chunk in _chunks(keys):
+            for chunk in in_chunks(keys):
                 select = sa.select(REVISIONS).where(REVISIONS.c.source == source, REVISIONS.c.key.in_(chunk))
                 rows = connection.execute(select.order_by(REVISIONS.c.key, REVISIONS.c.revision)).mappings()
                 found.extend(Revision(**{**row, "replaced_at": to_moment(row["replaced_at"])}) for row in rows)
@@ -391,30 +390,8 @@ def _explained() -> Iterator[None]:
 def _compare(connection: Connection, archives: Sequence[ArchiveObject]) -> list[Sighting]:
     known: dict[tuple[str, str], LedgerEntry] = {}
     for source in {archive.source for archive in archives}:
-        for chunk in _chunks(archive.key for archive in archives if archive.source == source):
+        for chunk in in_chunks(archive.key for archive in archives if archive.source == source):
             select = sa.select(LEDGER).where(LEDGER.c.source == source, LEDGER.c.key.in_(chunk))
             for row in connection.execute(select).mappings():
                 known[source, row["key"]] = to_entry(row)
     return [sight(archive, known.get((archive.source, archive.key))) for archive in archives]
-
-
-def _narrow(select: sa.Select[Any], query: ArchiveQuery) -> sa.Select[Any]:
-    columns = LEDGER.c
-    select = select.where(columns.market.in_(query.markets), columns.data_type.in_(query.data_types))
-    if query.frequencies != ("daily", "monthly"):
-        select = select.where(columns.frequency.in_(query.frequencies))
-    if (symbols := query.exact_symbols()) is not None:
-        select = select.where(columns.symbol.in_(symbols))
-    if query.intervals is not None:
-        select = select.where(columns.interval.in_([*query.intervals, ""]))
-    if query.start is not None:
-        select = select.where(columns.period_end > to_seconds(query.start))
-    if query.end is not None:
-        select = select.where(columns.period_start < to_seconds_up(query.end))
-    return select
-
-
-def _chunks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
-    waiting = iter(items)
-    while chunk := list(islice(waiting, _KEYS_AT_ONCE)):
-        yield chunk

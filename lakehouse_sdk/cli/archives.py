@@ -143,14 +143,15 @@ def collect(
     restore: Annotated[
         bool, typer.Option("--restore", help="Bring again also what `lakehouse tables retain` dropped from bronze.")
     ] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Only what `coverage` calls pending, defective or missing.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Only what `coverage` calls a hole.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     build: Annotated[bool, typer.Option("--build/--no-build", help="Also turn what was collected into tables.")] = True,
     as_json: _Json = False,
 ) -> None:
     """Bring archives into bronze, each verified by its published checksum, and build tables from them; idempotent.
 
-    Exit code 1 where copies failed; quarantined archives and rows are reported and do not fail the command.
+    Exit code 1 where copies failed, or where an archive could not be read or lost more than `quality.max_rejected_share` (5 %)
+    of its rows; other rows in quarantine are reported and do not fail the command.
 
     Examples:
       1. A month of bars into silver.klines:
@@ -177,6 +178,8 @@ def collect(
     built = lake.build(collected) if build else None
     _print_collected(collected, built, as_json=as_json)
     collected.raise_for_failures()
+    if built:
+        built.raise_for_losses()
 
 
 @group.command()
@@ -191,9 +194,9 @@ def coverage(
     cadence: _Cadence = CadenceChoice.AUTO,
     as_json: _Json = False,
 ) -> None:
-    """Compare the calendar with what was collected: what is present, missing, defective, not published; asks no source.
+    """Compare the calendar with what was collected and built: what is present, short, rejected, missing; asks no source.
 
-    Exit code 1 where something is pending, defective or missing; `lakehouse archives collect --repair` brings it.
+    Exit code 1 where something is pending, rejected, defective or missing; `lakehouse archives collect --repair` brings it.
 
     Examples:
       1. Holes of one symbol:
@@ -269,6 +272,8 @@ def _print_collected(collected: CollectReport, built: BuildReport | None, *, as_
         print(f"no longer listed: {key}")
     if built:
         print(built.summary)
+        for file in built.alarms:
+            print(f"{file.key}: {file.alarm}")
         for found in built.reconciled:
             if not found.agrees:
                 print(

@@ -138,6 +138,8 @@ class QualitySettings(_Group):
     """Bars in a row that are flat and without volume from which on each is flagged as a halt."""
     frozen_snapshots: int = Field(default=100, ge=2)
     """Snapshots of a band of the book whose depth never changes from which on each is flagged: 100 are 50 minutes."""
+    max_rejected_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of an archive's rows, or of a day's, above which rejected ones are an alarm: has the format changed?"""
     funding_tolerance_s: float = Field(default=60.0, ge=0)
     """Seconds that a funding payment may come later than its hours say."""
     funding_rate: float = Field(default=0.05, gt=0)

@@ -129,6 +129,8 @@ def collect_and_build(
 
     Raises:
         TransferError: Copies failed; what succeeded stays, and the next run goes on from there.
+        TableError: An archive could not be read, or lost more than `quality.max_rejected_share` of its rows; the others are in
+            the tables, and a next run leaves it alone.
     """
     settings = load_settings(config_file=config_file)
     query = ArchiveQuery(markets, data_types, symbols=symbols, intervals=intervals, start=start, end=end)
@@ -153,4 +155,5 @@ def collect_and_build(
     write_summary(report)
     if replica is not None:
         replica.raise_for_failures()
+    built.raise_for_losses()
     return report

@@ -11,6 +11,7 @@ from lakehouse_sdk.jobs.build.gate import PublishReport, build_through_gate, dis
 from lakehouse_sdk.jobs.build.ingest import IngestedFile, IngestReport, ingest_files
 from lakehouse_sdk.jobs.build.replay import ReplayedArchive, ReplayReport, replay_archives
 from lakehouse_sdk.jobs.build.run import BuildReport, BuiltFile, RowCounts, build_tables
+from lakehouse_sdk.jobs.build.scores import measure_quality
 from lakehouse_sdk.jobs.care.capacity import CapacityReport, ZoneUsage, measure_capacity
 from lakehouse_sdk.jobs.care.retention import RetentionReport, retain_bronze
 from lakehouse_sdk.jobs.care.upkeep import compact_tables, expire_snapshots, remove_orphans
@@ -76,6 +77,7 @@ __all__ = [
     "load_series",
     "measure_capacity",
     "measure_coverage",
+    "measure_quality",
     "measure_usage",
     "narrow_to_news",
     "plan_collection",

@@ -41,7 +41,8 @@ class QualityCalls:
     ) -> QualityReport:
         """How good what was built is: rows accepted, duplicate, quarantined and flagged, the rules, a score for each day.
 
-        Reads the books (`silver.quality`, `silver.quality_days`, `silver.quarantine`) and nothing else.
+        Reads the books (`silver.quality`, `silver.quality_days`, `silver.quarantine`) and the ledger. A series' first and last
+        day do not count where they are partial, unless rows were rejected or another archive has them (`coverage` says so).
 
         Args:
             source: Publisher; None for all.
@@ -55,10 +56,10 @@ class QualityCalls:
         Raises:
             NotFoundError: Nothing was built yet, or no archive is meant.
         """
-        from lakehouse_sdk.tables import read_quality  # noqa: PLC0415 (loads polars)
+        from lakehouse_sdk.jobs import measure_quality  # noqa: PLC0415 (loads polars)
 
-        return read_quality(
-            self.catalog,
+        return measure_quality(
+            settings=self.settings,
             source=source,
             market=market,
             data_types=data_types,

@@ -25,10 +25,15 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.judge.declared.read import find_content as find_content
     from lakehouse_sdk.tables.judge.declared.read import make_file as make_file
     from lakehouse_sdk.tables.judge.many import check_archives as check_archives
+    from lakehouse_sdk.tables.judge.neighbours import drop_rows_of_next as drop_rows_of_next
+    from lakehouse_sdk.tables.judge.neighbours import has_first_instant as has_first_instant
+    from lakehouse_sdk.tables.judge.neighbours import has_margin as has_margin
+    from lakehouse_sdk.tables.judge.neighbours import has_rows_behind as has_rows_behind
     from lakehouse_sdk.tables.judge.parse import ParsedArchive as ParsedArchive
     from lakehouse_sdk.tables.judge.parse import parse_archive as parse_archive
     from lakehouse_sdk.tables.judge.reconcile import Reconciliation as Reconciliation
     from lakehouse_sdk.tables.judge.reconcile import drop_covered_days as drop_covered_days
+    from lakehouse_sdk.tables.judge.reconcile import give_way as give_way
     from lakehouse_sdk.tables.judge.rules import describe_rule as describe_rule
     from lakehouse_sdk.tables.judge.validation import CheckedBatch as CheckedBatch
     from lakehouse_sdk.tables.judge.validation import validate as validate
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.read.scan import TableScan as TableScan
     from lakehouse_sdk.tables.read.series import SeriesInfo as SeriesInfo
     from lakehouse_sdk.tables.read.table import Table as Table
+    from lakehouse_sdk.tables.views.day_counts import read_day_counts as read_day_counts
     from lakehouse_sdk.tables.views.gate import Gate as Gate
     from lakehouse_sdk.tables.views.gate import GateResult as GateResult
     from lakehouse_sdk.tables.views.gold import BarQuery as BarQuery
@@ -87,6 +93,12 @@ _HOMES = {
     "find_replayable": "views.replay",
     "get_format": "layout.formats",
     "drop_covered_days": "judge.reconcile",
+    "drop_rows_of_next": "judge.neighbours",
+    "has_first_instant": "judge.neighbours",
+    "has_margin": "judge.neighbours",
+    "has_rows_behind": "judge.neighbours",
+    "give_way": "judge.reconcile",
+    "read_day_counts": "views.day_counts",
     "holds": "views.replay",
     "make_file": "judge.declared.read",
     "open_bars": "views.gold",
@@ -125,15 +137,21 @@ __all__ = [
     "check_file",
     "describe_rule",
     "drop_covered_days",
+    "drop_rows_of_next",
     "find_content",
     "find_format",
     "find_replayable",
     "get_format",
+    "give_way",
+    "has_first_instant",
+    "has_margin",
+    "has_rows_behind",
     "holds",
     "make_file",
     "open_bars",
     "open_catalog",
     "parse_archive",
+    "read_day_counts",
     "read_quality",
     "validate",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -63,14 +63,51 @@ class ArchiveChecker:
         return self._client.get_bytes(self._settings.lake.bucket, bronze_key(self._settings, self._source, item.archive.key))
 
     def check(self, items: Sequence[CollectedArchive], overlaps: Overlaps) -> list[CheckedBatch]:
-        """Archives of one data type; a day takes the place of what a month says of it."""
-        return [self._withdraw(batch, item, overlaps) for batch, item in zip(self.read(items), items, strict=True)]
+        """Archives of one data type; a day takes the place of what a month says of it, or gives way where it has less."""
+        from lakehouse_sdk.tables import has_margin  # noqa: PLC0415 (loads polars)
+
+        batches = self.read(items)
+        if batches and has_margin(batches[0]):
+            known = {item.archive.key: batch for batch, item in zip(batches, items, strict=True)}
+            batches = [self._settle(batch, item, overlaps, known) for batch, item in zip(batches, items, strict=True)]
+        return [self._withdraw(batch, item, overlaps) for batch, item in zip(batches, items, strict=True)]
+
+    def _settle(
+        self, batch: CheckedBatch, item: CollectedArchive, overlaps: Overlaps, known: Mapping[str, CheckedBatch]
+    ) -> CheckedBatch:
+        """Of a row that two days' archives have, the one of its own day is taken."""
+        from lakehouse_sdk.tables import drop_rows_of_next, has_first_instant, has_rows_behind  # noqa: PLC0415 (loads polars)
+
+        if batch.defect is not None:
+            return batch
+        before = overlaps.find_spilled(item.archive)
+        if before is not None and has_first_instant(batch):
+            margin = batch.scope.period_end - batch.file.period_end
+            start = batch.file.period_start
+            batch = replace(batch, withdraws=(*batch.withdraws, (before, start, start + margin)))
+        if not has_rows_behind(batch):
+            return batch
+        following = overlaps.find_next(item.archive)
+        if following is None:
+            return batch
+        theirs = known.get(following.key)
+        if theirs is None:
+            (theirs,) = self.read([_as_item(following)])
+        return drop_rows_of_next(batch, theirs)
 
     def _withdraw(self, batch: CheckedBatch, item: CollectedArchive, overlaps: Overlaps) -> CheckedBatch:
         month = overlaps.find_month(item.archive)
         if month is None or batch.defect is not None:
             return batch
-        return replace(batch, withdraws=((month.key, batch.file.period_start, batch.file.period_end),))
+        from lakehouse_sdk.tables import give_way  # noqa: PLC0415 (loads polars)
+
+        day = item.archive.period_start
+        theirs = overlaps.find_rows(month.key, day)
+        own = next((count for count in batch.days if count.day == day), None)
+        own_rows = own.rows_accepted if own is not None else 0
+        if not (own is not None and own.is_full) and (theirs is None or theirs.accepted > own_rows):
+            return give_way(batch)
+        return replace(batch, withdraws=(*batch.withdraws, (month.key, batch.file.period_start, batch.file.period_end)))
 
     def check_month(self, item: CollectedArchive, overlaps: Overlaps) -> tuple[CheckedBatch, Reconciliation | None]:
         """One monthly archive without the rows of days that have an archive of their own, and how far the two agree."""
@@ -79,10 +116,20 @@ class ArchiveChecker:
         (month,) = self.read([item])
         entries = overlaps.find_days(item.archive)
         readable = [day for day in self.read([to_item(entry) for entry in entries if entry.in_bronze]) if day.defect is None]
-        dropped = [(entry.period_start, entry.period_end) for entry in entries if not entry.in_bronze]
+        gone = [entry for entry in entries if not entry.in_bronze]
+        of_month = {count.day: count.rows_accepted for count in month.days}
+        poorer = [entry for entry in gone if _has_less(entry, overlaps, of_month.get(entry.period_start, 0))]
+        month = replace(month, withdraws=tuple((entry.key, entry.period_start, entry.period_end) for entry in poorer))
+        dropped = [(entry.period_start, entry.period_end) for entry in gone if entry not in poorer]
         if month.defect is not None or not (readable or dropped):
             return month, None
         return drop_covered_days(month, readable, dropped)
+
+
+def _has_less(entry: LedgerEntry, overlaps: Overlaps, rows: int) -> bool:
+    """True where a day that is no longer in bronze gave fewer rows than these."""
+    given = overlaps.find_rows(entry.key, entry.period_start)
+    return given is not None and given.accepted < rows
 
 
 def gather_small(items: Iterable[CollectedArchive]) -> Iterator[list[CollectedArchive]]:
@@ -147,6 +194,10 @@ def to_archive(entry: LedgerEntry) -> ArchiveObject:
     return ArchiveObject(**{name: getattr(entry, name) for name in names}, checksum_key=None)
 
 
+def _as_item(archive: ArchiveObject | LedgerEntry) -> CollectedArchive:
+    return to_item(archive) if isinstance(archive, LedgerEntry) else CollectedArchive(archive, ArchiveState.PRESENT)
+
+
 def to_item(entry: LedgerEntry) -> CollectedArchive:
     """An archive of bronze as the ledger knows it, as a collection would report it."""
-    return CollectedArchive(to_archive(entry), ArchiveState.PRESENT, entry.sha256)
+    return CollectedArchive(to_archive(entry), ArchiveState.PRESENT, entry.sha256, revision=entry.revision)

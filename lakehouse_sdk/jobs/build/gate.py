@@ -18,6 +18,7 @@ from lakehouse_sdk.display import format_count, html_card
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.events import Observer, StageFinished, StageStarted, ignore_events
 from lakehouse_sdk.jobs.build.check import to_archive
+from lakehouse_sdk.jobs.build.outcome import read_short_days
 from lakehouse_sdk.jobs.build.run import BuildReport, build_archives, build_tables, publish_ledger
 from lakehouse_sdk.jobs.collect.report import ArchiveState, CollectedArchive, CollectReport
 from lakehouse_sdk.jobs.session import Session, open_session
@@ -118,7 +119,7 @@ def publish_batch(branch: str, *, settings: Settings | Session, observer: Observ
                 build_archives(source, items, settings=session, observer=observer)
         else:
             for source in sources:
-                ledger.record(source, _to_changes(ledger, source, archives))
+                ledger.record(source, _to_changes(ledger, catalog, source, archives))
         catalog.drop_branch(branch)
         publish_ledger(ledger, catalog)
     forwarded = tuple(name for name in tables if name not in behind)
@@ -175,11 +176,13 @@ def _to_items(ledger: Ledger, source: str, archives: list[BranchArchive]) -> lis
     ]
 
 
-def _to_changes(ledger: Ledger, source: str, archives: list[BranchArchive]) -> list[LedgerChange]:
+def _to_changes(ledger: Ledger, catalog: TableCatalog, source: str, archives: list[BranchArchive]) -> list[LedgerChange]:
     """Published from now on: the archives whose present revision the branch had."""
     changes = []
+    days = read_short_days(catalog, source, {archive.key for archive in archives})
     for archive in archives:
         entry = ledger.find(source, archive.key) if archive.source == source and archive.defect is None else None
         if entry is not None and entry.in_bronze and archive.sha256 in {entry.sha256, entry.published_sha256}:
-            changes.append(LedgerChange(archive.key, LedgerState.PUBLISHED, sha256=archive.sha256, revision=entry.revision))
+            short, state = days.get(archive.key), LedgerState.PUBLISHED
+            changes.append(LedgerChange(archive.key, state, sha256=archive.sha256, revision=entry.revision, days=short))
     return changes

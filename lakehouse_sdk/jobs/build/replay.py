@@ -10,14 +10,16 @@ import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from lakehouse_sdk.archives.ledger import Ledger
+from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerState
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, html_card, html_table
 from lakehouse_sdk.errors import IntegrityError, NotFoundError
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.build.check import ArchiveChecker, to_item
+from lakehouse_sdk.jobs.build.outcome import find_short_days
 from lakehouse_sdk.jobs.build.overlaps import Overlaps
 from lakehouse_sdk.jobs.collect.report import CollectedArchive
 from lakehouse_sdk.jobs.session import Session, open_session
@@ -148,6 +150,7 @@ class _Replay:
         self._pool = pool
         self._observer = observer
         self.done: list[ReplayedArchive] = []
+        self._built: list[tuple[str, LedgerChange, tuple[tuple[str, datetime, datetime], ...]]] = []
         self._failed = 0
 
     def run(self, archives: list[QuarantinedArchive]) -> CommitReport:
@@ -161,7 +164,16 @@ class _Replay:
             chosen = [(archive, item) for archive, item in items if bool(overlaps.find_days(item.archive)) is months]
             if chosen:
                 commit += self._catalog.commit(self._changed(chosen, overlaps), anew=True)
+                self._tell_ledger()
         return commit
+
+    def _tell_ledger(self) -> None:
+        """What the archives gave of each day from now on."""
+        built, self._built = self._built, []
+        for source, change, withdrawals in built:
+            self._ledger.record(source, [change])
+            for withdrawal in withdrawals:
+                self._ledger.withdraw_days(source, *withdrawal)
 
     def _find(self, archive: QuarantinedArchive) -> CollectedArchive | None:
         """The archive as bronze has it, where it has the very bytes that were judged."""
@@ -194,6 +206,7 @@ class _Replay:
                 return archive, str(error), False
             return archive, batch, holds(self._catalog, batch)
 
+        revisions = {item.archive.key: item.revision for _, item in items}
         for archive, batch, is_held in map_ordered(self._pool, judge, items, window=2 * _READERS):
             if isinstance(batch, str):
                 self._skip(archive, batch)
@@ -201,6 +214,11 @@ class _Replay:
             before, after = sum(archive.rejects.values()), batch.rows_quarantined
             self._note(ReplayedArchive(archive.source, archive.key, "unchanged" if is_held else "replaced", before, after))
             if not is_held:
+                if batch.defect is None:
+                    file, days = batch.file, find_short_days(batch)
+                    revision = revisions[file.key]
+                    change = LedgerChange(file.key, LedgerState.PUBLISHED, sha256=file.sha256, revision=revision, days=days)
+                    self._built.append((file.source, change, batch.withdraws))
                 yield batch
 
     def _skip(self, archive: QuarantinedArchive, reason: str) -> None:

@@ -11,14 +11,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from lakehouse_sdk.archives.ledger import Ledger, LedgerChange, LedgerEvent, LedgerState
+from lakehouse_sdk.archives.ledger import DayRows, Ledger, LedgerChange, LedgerEvent, LedgerState
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_count, format_share, html_card, html_table
-from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
+from lakehouse_sdk.errors import TableError
+from lakehouse_sdk.events import Notice, ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.build.check import ArchiveChecker, gather_small
+from lakehouse_sdk.jobs.build.outcome import find_alarm, find_short_days
 from lakehouse_sdk.jobs.build.overlaps import Overlaps
 from lakehouse_sdk.jobs.collect.report import CollectedArchive, CollectReport
 from lakehouse_sdk.jobs.session import Session, open_session
@@ -27,6 +30,7 @@ from lakehouse_sdk.parallel import map_ordered
 if TYPE_CHECKING:
     from lakehouse_sdk.tables import CheckedBatch, CommitReport, GateResult, Reconciliation, TableCatalog
 
+Withdrawal = tuple[str, datetime, datetime]
 _EVENTS_AT_ONCE = 50_000
 """Changes of the ledger in one commit."""
 _READERS = 4
@@ -34,6 +38,8 @@ _READERS = 4
 wait."""
 _WINDOW_BYTES = 48 * 1024**2
 """Archives, as they are packed, that are taken ahead of the commit: rows in memory take about ten times as much."""
+_TOLD_ALARMS = 5
+"""Archives whose losses are told one by one."""
 _SMALLEST_SHARE = _WINDOW_BYTES // (2 * _READERS)
 """What a group counts for at least, so that there are never more of them than keep the readers busy."""
 
@@ -66,6 +72,7 @@ class BuiltFile:
         table: Table that took its accepted rows.
         rows: Its rows.
         reason: Why the archive as a whole could not be read; empty otherwise.
+        alarm: What to look at where more than `quality.max_rejected_share` of its rows were rejected; empty otherwise.
     """
 
     key: str
@@ -73,6 +80,7 @@ class BuiltFile:
     table: str
     rows: RowCounts
     reason: str = ""
+    alarm: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,16 +124,36 @@ class BuildReport:
         return tuple(file for file in self.files if file.reason)
 
     @property
+    def alarms(self) -> tuple[BuiltFile, ...]:
+        """The archives that lost more of their rows than is usual; what was accepted of them is in the tables."""
+        return tuple(file for file in self.files if file.alarm)
+
+    def raise_for_losses(self) -> None:
+        """Turn unreadable archives, and those that lost more of their rows than is usual, into an error.
+
+        Raises:
+            TableError: Names the first of them and how many there are.
+        """
+        lost = [file for file in self.files if file.reason or file.alarm]
+        if lost:
+            raise TableError(
+                f"{format_count(len(lost))} of {format_count(len(self.files))} archives lost rows, first {lost[0].key}:"
+                f" {lost[0].reason or lost[0].alarm}",
+                hint="`lakehouse tables quarantine` shows the rows; after a fix `lakehouse tables replay` judges them again.",
+            )
+
+    @property
     def summary(self) -> str:
         """One line for a person."""
         rows = self.rows
         unchanged = f", {format_count(self.unchanged)} more unchanged" if self.unchanged else ""
+        alarms = f"; {format_count(len(self.alarms))} archives lost unusually many rows" if self.alarms else ""
         left = f", {format_count(self.without_format)} without a table format" if self.without_format else ""
         return (
             f"{format_count(len(self.files))} archives ({len(self.defective)} unreadable): {format_count(rows.rows_in)} rows ="
             f" {format_count(rows.accepted)} accepted + {format_count(rows.duplicate)} duplicate +"
             f" {format_count(rows.quarantined)} quarantined; {format_share(self.commit.rows_flagged, rows.accepted)} flagged;"
-            f" {format_count(self.commit.rows_written)} were new{unchanged}{left}"
+            f" {format_count(self.commit.rows_written)} were new{unchanged}{left}{alarms}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,7 +233,7 @@ def build_archives(
     with open_session(settings) as session, ThreadPoolExecutor(_READERS, "build") as pool:
         ledger, catalog = session.ledger, session.catalog
         checker = ArchiveChecker(source, session)
-        builder = _Builder(source, ledger, catalog, checker, pool, branch, observer)
+        builder = _Builder(source, session, checker, pool, branch, observer)
         report = builder.build(sorted(items, key=_build_order), started=started)
         if terms_url:
             catalog.note_terms({file.table for file in report.files if file.rows.accepted}, source, terms_url)
@@ -220,22 +248,25 @@ class _Builder:
     def __init__(
         self,
         source: str,
-        ledger: Ledger,
-        catalog: TableCatalog,
+        session: Session,
         checker: ArchiveChecker,
         pool: ThreadPoolExecutor,
         branch: str,
         observer: Observer,
     ) -> None:
         self._source = source
-        self._ledger = ledger
-        self._catalog = catalog
+        self._ledger = session.ledger
+        self._catalog = session.catalog
+        self._max_rejected_share = session.settings.quality.max_rejected_share
         self._checker = checker
         self._pool = pool
         self._branch = branch
         self._observer = observer
         self._revisions: dict[str, int] = {}
         self._files: list[BuiltFile] = []
+        self._short: dict[str, tuple[DayRows, ...]] = {}
+        self._withdrawals: list[Withdrawal] = []
+        self._alarms = 0
         self._failed = 0  # counted as they come: counting them anew for each was quadratic
         self._reconciled: list[Reconciliation] = []
 
@@ -274,8 +305,14 @@ class _Builder:
         except BaseException:
             self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PARSED, self._revisions))
             raise
-        state = LedgerState.PUBLISHED if self._branch == "main" else LedgerState.PARSED
-        self._ledger.record(self._source, _changes(self._files[before:], state, self._revisions))
+        if self._branch != "main":
+            self._ledger.record(self._source, _changes(self._files[before:], LedgerState.PARSED, self._revisions))
+            return commit
+        changes = _changes(self._files[before:], LedgerState.PUBLISHED, self._revisions)
+        self._ledger.record(self._source, [replace(change, days=self._short.get(change.key)) for change in changes])
+        for withdrawal in self._withdrawals:
+            self._ledger.withdraw_days(self._source, *withdrawal)
+        self._withdrawals.clear()
         return commit
 
     def _check_month(self, items: Sequence[CollectedArchive], overlaps: Overlaps) -> list[CheckedBatch]:
@@ -292,7 +329,16 @@ class _Builder:
         if reason:
             self._failed += 1
             self._observer(ObjectFailed("parse", batch.file.key, reason))
-        self._files.append(BuiltFile(batch.file.key, batch.file.sha256, batch.table, rows, reason))
+        alarm = find_alarm(batch, self._max_rejected_share)
+        if alarm:
+            self._alarms += 1
+            if self._alarms <= _TOLD_ALARMS:
+                more = "; further archives are in the report" if self._alarms == _TOLD_ALARMS else ""
+                self._observer(Notice("parse", f"{batch.file.key}: {alarm}{more}"))
+        if batch.defect is None:
+            self._short[batch.file.key] = find_short_days(batch)
+            self._withdrawals += batch.withdraws
+        self._files.append(BuiltFile(batch.file.key, batch.file.sha256, batch.table, rows, reason, alarm))
         self._observer(StageProgress("parse", len(self._files), failed_objects=self._failed, note=batch.file.key))
         return batch
 

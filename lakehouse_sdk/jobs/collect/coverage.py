@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Series
+from lakehouse_sdk.archives import ArchiveQuery, Cadence, Series
 from lakehouse_sdk.archives.coverage import CoveredPeriod, PeriodState, chart_coverage
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import HeatCell, HeatRow, format_count, html_card, html_heat_strip
 from lakehouse_sdk.jobs.collect.discover import Discovery
+from lakehouse_sdk.jobs.collect.knowledge import SeriesKnowledge
 from lakehouse_sdk.jobs.collect.plan import CollectOptions
 from lakehouse_sdk.jobs.session import Session, open_session
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _SHOWN_SERIES = 60
 _SHOWN_CELLS = 120
 """Cells in a strip of the heat map at most; longer calendars are drawn by week or month."""
-WRONG = frozenset({PeriodState.PENDING, PeriodState.DEFECTIVE, PeriodState.MISSING})
+WRONG = frozenset({PeriodState.PENDING, PeriodState.REJECTED, PeriodState.DEFECTIVE, PeriodState.MISSING})
 """What a repair is about."""
 
 
@@ -48,7 +49,7 @@ class Coverage:
 
     @property
     def holes(self) -> tuple[CoveredPeriod, ...]:
-        """The periods that a repair is about: pending, defective or missing."""
+        """The periods that a repair is about: pending, rejected, defective or missing."""
         return tuple(period for period in self.periods if period.state in WRONG)
 
     def by_series(self) -> Iterator[tuple[Series, tuple[CoveredPeriod, ...]]]:
@@ -97,7 +98,7 @@ class Coverage:
             ends=(f"{first:%Y-%m-%d}", f"{last - timedelta(days=1):%Y-%m-%d}"),
             caption=f"{step} day{'s' if step > 1 else ''} a cell"
             + (f"; {format_count(hidden)} more series have fewer holes" if hidden else ""),
-            legend="Red: pending, defective or missing. Pale: outside what the source publishes of the series.",
+            legend="Red: pending, rejected, defective or missing. Pale: outside what the source publishes of the series.",
         )
         return html_card(f"Coverage of {self.source}", facts, body)
 
@@ -119,14 +120,15 @@ def _measure(session: Session, query: ArchiveQuery, source: str, cadence: Cadenc
     capabilities = session.connector(source).capabilities()
     datasets = {(dataset.market, dataset.data_type): dataset for dataset in capabilities.datasets}
     capabilities.select(query)
+    known = SeriesKnowledge(session, source, query)
     entries = session.ledger.entries(source, replace(query, start=None, end=None))
-    return Coverage(source, cadence, tuple(chart_coverage(entries, query, datasets, cadence=cadence)))
+    return Coverage(source, cadence, tuple(chart_coverage(entries, query, datasets, cadence=cadence, records=known.record)))
 
 
 def plan_repair(
     discovery: Discovery, *, settings: Settings | Session, options: CollectOptions
 ) -> tuple[Discovery, CollectOptions]:
-    """The discovery and options of a collection that brings just what `measure_coverage` calls pending, defective or missing.
+    """The discovery and options of a collection that brings just what `measure_coverage` calls a hole.
 
     Only the series with holes are listed, between their first and last hole.
     """
@@ -134,12 +136,7 @@ def plan_repair(
     holes = _by_series(coverage.holes)
     starts = [start for spans in holes.values() for start, _ in spans]
     ends = [end for spans in holes.values() for _, end in spans]
-
-    def only(archive: ArchiveObject) -> bool:
-        spans = holes.get(archive.series, ())
-        return any(archive.period_start < end and archive.period_end > start for start, end in spans)
-
-    options = replace(options, only=only, retry=True)
+    options = replace(options, spans=holes, retry=True)
     if not holes:
         return discovery.nothing(), options
     symbols = tuple(sorted({series[3] for series in holes}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from lakehouse_sdk.errors import IntegrityError, LakehouseError
 from lakehouse_sdk.events import Notice, ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.collect.bronze import bronze_key, find_in_bronze, holds
 from lakehouse_sdk.jobs.collect.discover import Discovery
+from lakehouse_sdk.jobs.collect.knowledge import SeriesKnowledge
 from lakehouse_sdk.jobs.collect.report import CollectionPlan, PlannedArchive, Task
 from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.storage import ObjectInfo
@@ -51,7 +52,7 @@ class CollectOptions:
             again. What the source lists no longer is named, and stays in bronze.
         retry: True to try again what was quarantined before, though the source did not change it.
         restore: True to bring again what was dropped from bronze.
-        only: True for the archives to bring; None for all.
+        spans: The times to bring archives of, by series, and no other series; None for all.
         dry_run: True to remember nothing and to ask for no checksum.
     """
 
@@ -60,8 +61,16 @@ class CollectOptions:
     audit: bool = False
     retry: bool = False
     restore: bool = False
-    only: Callable[[ArchiveObject], bool] | None = None
+    spans: Mapping[Series, Sequence[tuple[datetime, datetime]]] | None = None
     dry_run: bool = False
+
+    def wants(self, archive: ArchiveObject) -> bool:
+        """True for archives of the times that are meant."""
+        if self.spans is None:
+            return True
+        return any(
+            archive.period_start < end and archive.period_end > start for start, end in self.spans.get(archive.series, ())
+        )
 
 
 DEFAULT_OPTIONS = CollectOptions()
@@ -102,6 +111,7 @@ class _Planner:
     def __init__(self, source: str, session: Session, options: CollectOptions, observer: Observer) -> None:
         settings, ledger, client = session.settings, session.ledger, session.client
         self._source = source
+        self._session = session
         self._settings = settings
         self._options = options
         self._ledger = ledger
@@ -116,6 +126,7 @@ class _Planner:
         """Of the archives of one chunk that are to be copied."""
         self._refused = 0
         self._listed: set[str] = set()
+        self._passed_over: dict[str, Sequence[datetime]] = {}
         self._series: set[Series] = set()
 
     def plan(self, discovery: Discovery) -> CollectionPlan:
@@ -159,8 +170,16 @@ class _Planner:
 
         held = None if self._first_time else self._find_held
         unusable = self._find_unusable(discovery)
-        chosen = select_cadence(archives(), self._options.cadence, unusable=unusable, held=held)
-        return filter(self._options.only, chosen) if self._options.only else chosen
+        short = None if self._first_time else SeriesKnowledge(self._session, self._source, discovery.query).find_short_days
+        chosen = select_cadence(
+            archives(),
+            self._options.cadence,
+            unusable=unusable,
+            held=held,
+            short=short,
+            pass_over=self._passed_over.__setitem__,
+        )
+        return filter(self._options.wants, chosen)
 
     def _find_held(self, series: Series) -> frozenset[str]:
         """Keys of a series that need not be collected."""
@@ -309,13 +328,22 @@ class _Planner:
         )
 
     def _note_listing(self, discovery: Discovery) -> None:
-        """Remember what was listed as a whole, so that nobody has to ask again what the source does not have.
+        """Remember what was listed, so that nobody has to ask again what the source does not have.
 
-        Not where archives were listed and passed over: that they are not in the ledger says nothing then.
+        Not where one cadence was passed over: that its archives are not in the ledger says nothing then. With `auto` the days
+        that are passed over for their month are remembered by themselves.
         """
         query, options, listed_at = discovery.query, self._options, discovery.listed_at
-        whole = options.only is None and options.cadence in {"auto", "reconcile"} and query.frequencies == ("daily", "monthly")
-        if options.dry_run or listed_at is None or query.since or not whole:
+        if options.dry_run:
+            return
+        self._ledger.note_passed_over(self._source, self._passed_over)
+        whole = options.cadence in {"auto", "reconcile"} and query.frequencies == ("daily", "monthly")
+        if listed_at is None or query.since or not whole:
+            return
+        if options.spans is not None:
+            for series, spans in options.spans.items():
+                for first, last in spans:
+                    self._ledger.note_listing([series], Listing(first, min(last, listed_at), listed_at))
             return
         asked = {
             (self._source, dataset.market, dataset.data_type, symbol, interval)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
-from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Cadence, Dataset, Series
+from lakehouse_sdk.archives import ArchiveQuery, Cadence, Dataset, Series
 from lakehouse_sdk.archives.cadence import check_cadence
 from lakehouse_sdk.archives.instruments import read_symbol, spell_symbol
-from lakehouse_sdk.archives.ledger import Ledger, LedgerEntry, Listing
+from lakehouse_sdk.archives.ledger import Ledger, LedgerEntry
 from lakehouse_sdk.archives.readiness import Gap, ReadyState, find_gaps
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.errors import NotFoundError, UsageError
@@ -23,6 +23,7 @@ from lakehouse_sdk.events import Notice, Observer, ignore_events
 from lakehouse_sdk.instants import to_instant
 from lakehouse_sdk.jobs.build.run import build_tables
 from lakehouse_sdk.jobs.collect.discover import Discovery
+from lakehouse_sdk.jobs.collect.knowledge import SeriesKnowledge
 from lakehouse_sdk.jobs.collect.plan import CollectOptions
 from lakehouse_sdk.jobs.collect.run import collect
 from lakehouse_sdk.jobs.session import Session, open_session
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables import TableScan
 
 Missing = Literal["error", "report", "fetch"]
+_FETCHES = 3
+"""Rounds of a fetch: months, the days that they lack, and once more for what was listed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,8 @@ def load_series(
         fetched = 0
         if missing == "fetch":  # rows may lie a little outside of their archive's period
             asked = replace(request, start=request.start - spec.late, end=request.end + spec.early)
-            gaps = _chart(session.ledger, asked)
-            if open_gaps := [gap for gap in gaps if not gap.final]:
-                fetched = _fetch(session, asked, open_gaps, cadence, observer)
-                _check_known(session, asked)
-        gaps = _chart(session.ledger, request)
+            fetched = _fetch_all(session, asked, cadence, observer)
+        gaps = _chart(session, request)
         _tell_gaps(request, gaps, missing, observer)
         scan = _scan(session, spec.table, request, columns, gaps, missing)
     return LoadedScan.of(scan, gaps, fetched)
@@ -131,7 +131,9 @@ def _tell_gaps(request: _Request, gaps: list[Gap], missing: Missing, observer: O
         )
     if lacking:
         observer(Notice("load", f"{what} is not all in the tables: {name_gaps(lacking)}."))
-    if others := [gap for gap in gaps if gap.state is not ReadyState.MISSING]:
+    if short := [gap for gap in gaps if gap.state is ReadyState.SHORT]:
+        observer(Notice("load", f"{what} has fewer rows than the calendar expects: {name_gaps(short)}."))
+    if others := [gap for gap in gaps if gap.state not in {ReadyState.MISSING, ReadyState.SHORT}]:
         observer(Notice("load", f"{what} is not published for all of the time: {name_gaps(others)}."))
 
 
@@ -206,18 +208,34 @@ def _to_native(ledger: Ledger, source: str, query: ArchiveQuery, symbols: Sequen
     return found
 
 
-def _chart(ledger: Ledger, request: _Request) -> list[Gap]:
+def _chart(session: Session, request: _Request) -> list[Gap]:
     """What of the request is not in the tables, by symbol."""
     query, now = request.query, datetime.now(UTC)
     by_symbol: dict[str, list[LedgerEntry]] = {symbol: [] for symbol in request.symbols}
-    for entry in ledger.entries(request.source, query):
+    before = replace(query, start=request.start - timedelta(days=1))  # whose archive may have the first row of the first day
+    for entry in session.ledger.entries(request.source, before):
         by_symbol[entry.symbol].append(entry)
-    listings = ledger.listings(request.source, query)
+    known = SeriesKnowledge(session, request.source, query)
     gaps: list[Gap] = []
     for symbol, entries in by_symbol.items():
-        asked = listings.get(request.series(symbol), ())
-        gaps += find_gaps(symbol, entries, asked, request.start, request.end, request.dataset, now)
+        record = known.record(request.series(symbol), entries)
+        gaps += find_gaps(symbol, record, request.start, request.end, request.dataset, now)
     return gaps
+
+
+def _fetch_all(session: Session, request: _Request, cadence: Cadence, observer: Observer) -> int:
+    """Bring what lacks until nothing more comes: an archive that turns out short has its days asked for next."""
+    fetched = 0
+    for _ in range(_FETCHES):
+        gaps = [gap for gap in _chart(session, request) if not gap.final]
+        if not gaps:
+            break
+        brought = _fetch(session, request, gaps, cadence, observer)
+        fetched += brought
+        _check_known(session, request)
+        if not brought:
+            break
+    return fetched
 
 
 def _fetch(session: Session, request: _Request, gaps: Sequence[Gap], cadence: Cadence, observer: Observer) -> int:
@@ -231,17 +249,10 @@ def _fetch(session: Session, request: _Request, gaps: Sequence[Gap], cadence: Ca
     first = min(gap.start for gap in gaps).replace(day=1)
     last = (max(gap.end for gap in gaps) - timedelta(microseconds=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     query = replace(request.query, symbols=tuple(holes), start=first, end=(last + timedelta(days=31)).replace(day=1))
-
-    def fills(archive: ArchiveObject) -> bool:
-        return any(archive.period_start < gap.end and archive.period_end > gap.start for gap in holes[archive.symbol])
-
+    spans = {request.series(symbol): [(gap.start, gap.end) for gap in of_symbol] for symbol, of_symbol in holes.items()}
     discovery = Discovery(request.source, query, settings=session, observer=observer)
-    options = CollectOptions(cadence=cadence, only=fills)
+    options = CollectOptions(cadence=cadence, spans=spans)
     collected = collect(discovery, settings=session, options=options, observer=observer)
-    if cadence in {"auto", "reconcile"} and discovery.listed_at is not None:  # what was passed over is in no gap
-        for gap in gaps:
-            listing = Listing(gap.start, min(gap.end, discovery.listed_at), discovery.listed_at)
-            session.ledger.note_listing([request.series(gap.symbol)], listing)
     collected.raise_for_failures()
     if not collected.in_bronze:
         return 0

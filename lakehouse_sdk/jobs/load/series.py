@@ -40,13 +40,16 @@ class LoadedScan(TableScan):
 
     @property
     def unpublished(self) -> tuple[Gap, ...]:
-        """The gaps that are nobody's fault: the source published nothing, or the time is not over yet."""
+        """The gaps that are nobody's fault: the source published nothing, or no more, or the time is not over yet."""
         return tuple(gap for gap in self.gaps if gap.state is not ReadyState.MISSING)
 
     @property
     def is_complete(self) -> bool:
-        """True where everything is there that the source published."""
-        return not self.missing
+        """True where everything is there that the source is known to have published; judged by rows, not by archives."""
+        return not any(
+            gap.state is ReadyState.MISSING or (gap.state is ReadyState.SHORT and (gap.rejected or not gap.final))
+            for gap in self.gaps
+        )
 
     def _repr_html_(self) -> str:
         facts = {

@@ -34,12 +34,14 @@ class Entry:
 
     Attributes:
         file: The archive.
+        scope: The archive with all the time in which it may have rows.
         days: What `silver.quality_days` gets; None of an archive that could not be read, which leaves the table as it is.
         quality: The row of `silver.quality`.
         withdraws: Rows of other archives whose place its rows take.
     """
 
     file: SourceFile
+    scope: SourceFile
     days: tuple[DayCount, ...] | None
     quality: dict[str, Any]
     withdraws: tuple[tuple[str, datetime, datetime], ...]
@@ -51,7 +53,7 @@ def make_entry(batch: CheckedBatch) -> Entry:
     quality |= {name: list(getattr(batch, name).items()) for name in ("rejects", "flags", "rule_failures")}
     quality["defect"] = None if batch.defect is None else batch.defect.reason
     quality["defect_detail"] = None if batch.defect is None else batch.defect.detail
-    return Entry(batch.file, batch.days if batch.defect is None else None, quality, batch.withdraws)
+    return Entry(batch.file, batch.scope, batch.days if batch.defect is None else None, quality, batch.withdraws)
 
 
 def day_rows(entries: Sequence[Entry]) -> pa.Table:

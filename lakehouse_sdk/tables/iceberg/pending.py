@@ -81,7 +81,7 @@ class PendingCommit:
         days, quality, days_before = day_rows(self._entries), quality_rows(self._entries), 0
         for number, entry in enumerate(self._entries):
             if entry.days is not None:
-                rows = Rows(entry.file, days, days_before, len(entry.days))
+                rows = Rows(entry.scope, days, days_before, len(entry.days))
                 self._add(LAYOUTS[QUALITY_DAYS], rows, entry.withdraws)
                 days_before += rows.count
             self._add(LAYOUTS[QUALITY], Rows(entry.file, quality, number, 1))

@@ -225,9 +225,12 @@ def _is_in_order(rows: pl.DataFrame, lengths: _Lengths, files: list[SourceFile],
     """True for archives whose rows rise in time and natural key, without repetition, within their periods."""
     times = rows[spec.row_time].to_physical().to_numpy()
     step = lengths.least_step(times)
-    key = rows.select(spec.natural_key)
-    if len(spec.natural_key) == 1 and key.dtypes[0].is_integer() | key.dtypes[0].is_temporal():
-        in_order = (lengths.least_step(key.to_series().to_physical().to_numpy()) > 0) & (step >= 0)
+    first = rows[spec.natural_key[0]]
+    rising = None
+    if first.dtype.is_integer() or first.dtype.is_temporal():
+        rising = (lengths.least_step(first.to_physical().to_numpy()) > 0) & (step >= 0)
+    if rising is not None and (len(spec.natural_key) == 1 or rising.all()):
+        in_order = rising
     else:
         repeated = rows.select(ARCHIVE, *spec.natural_key).is_duplicated().to_numpy()
         in_order = (lengths.total(repeated) == 0) & (step > 0)

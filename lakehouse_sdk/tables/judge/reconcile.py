@@ -1,8 +1,9 @@
-"""Two archives of the same rows, a month and one of its days: the day's word stands; pure.
+"""Two archives of the same rows, a month and one of its days: the day's word stands unless it has fewer rows; pure.
 
 What goes wrong otherwise: days are collected while a month is open, then the month is published, and every row is there twice.
 Where the two disagree, the daily archive was the right one (a published list of 398 bars), and monthly ones have been seen with
-ten days in them.
+ten days in them. But a day whose rows are rejected, or lack, must not take the place of good ones: of a day that is not full
+the archive with more accepted rows is taken, whole; of equals the day's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from lakehouse_sdk.tables.judge.rules import DIFFERS_FROM_DAILY, ONLY_IN_DAILY, ONLY_IN_MONTHLY
 from lakehouse_sdk.tables.judge.validation import CheckedBatch
+from lakehouse_sdk.tables.layout.days import DayCount
 from lakehouse_sdk.tables.layout.formats import get_format
 from lakehouse_sdk.tables.layout.schemas import SOURCE_KEY, SOURCE_SHA256
 
@@ -27,7 +29,7 @@ class Reconciliation:
 
     Attributes:
         key: The monthly archive.
-        days: Days with a daily archive.
+        days: Days whose daily archive is taken.
         rows: Rows of the month in those days; they are not taken from it.
         only_daily: Rows that only the daily archives have, by natural key.
         only_monthly: Rows that only the monthly archive has; they are not taken.
@@ -50,10 +52,11 @@ class Reconciliation:
 def drop_covered_days(
     month: CheckedBatch, days: Sequence[CheckedBatch], dropped: Sequence[tuple[datetime, datetime]] = ()
 ) -> tuple[CheckedBatch, Reconciliation]:
-    """The monthly batch without the rows of days that have a daily archive, and how far the two agree.
+    """The monthly batch without the rows of days whose daily archive is taken, and how far the two agree.
 
     The rows left out count as duplicates, so that rows in = accepted + duplicate + quarantined holds; disagreements are flags
-    of the batch (`differs-from-daily`, `only-in-daily`, `only-in-monthly`).
+    of the batch (`differs-from-daily`, `only-in-daily`, `only-in-monthly`). Where a day has fewer rows than the month, the
+    batch keeps its own and withdraws those of the day.
 
     Args:
         month: A checked monthly archive.
@@ -62,19 +65,45 @@ def drop_covered_days(
             way to them too, and nothing can be compared.
     """
     spec = get_format(month.file.source, month.file.market, month.file.data_type)
-    month = _without(month, spec.row_time, dropped)
+    counts = {count.day: count for count in month.days}
+    poorer = [day for day in days if not has_precedence(_only_day(day), counts.get(day.file.period_start))]
+    days = [day for day in days if day not in poorer]
+    withdraws = tuple((day.file.key, day.file.period_start, day.file.period_end) for day in poorer if day.rows_accepted)
+    month = _without(replace(month, withdraws=(*month.withdraws, *withdraws)), spec.row_time, dropped)
     inside = _within(month.accepted, spec.row_time, [(day.file.period_start, day.file.period_end) for day in days])
     given = month.accepted.filter(inside)
     said = compare(given, pa.concat_tables([day.accepted for day in days]), spec.natural_key) if days else (0, 0, 0)
     found = Reconciliation(month.file.key, len(days), given.num_rows, *said)
-    counts = {ONLY_IN_DAILY: found.only_daily, ONLY_IN_MONTHLY: found.only_monthly, DIFFERS_FROM_DAILY: found.differing}
-    flags = {**month.flags, **{name: count for name, count in counts.items() if count}}
+    said_by_rule = {ONLY_IN_DAILY: found.only_daily, ONLY_IN_MONTHLY: found.only_monthly, DIFFERS_FROM_DAILY: found.differing}
+    flags = {**month.flags, **{name: count for name, count in said_by_rule.items() if count}}
     rest = month.accepted.filter(pc.invert(inside))
     rows_duplicate = month.rows_duplicate + given.num_rows
-    given_days = {count.day for day in days for count in day.days}
+    given_days = {day.file.period_start for day in days}
     left = tuple(count for count in month.days if count.day not in given_days)
     flagged = sum(count.rows_flagged for count in left)
     return replace(month, accepted=rest, rows_duplicate=rows_duplicate, rows_flagged=flagged, flags=flags, days=left), found
+
+
+def has_precedence(day: DayCount | None, month: DayCount | None) -> bool:
+    """True where a day's own archive is taken, and not the rows that the month has of the day.
+
+    Args:
+        day: What the day's archive gives; None where that is nothing.
+        month: What the month gives of the day; None where that is nothing.
+    """
+    if day is None or not day.rows_accepted:
+        return month is None or not month.rows_accepted
+    return month is None or day.is_full or day.rows_accepted >= month.rows_accepted
+
+
+def _only_day(day: CheckedBatch) -> DayCount | None:
+    return next((count for count in day.days if count.day == day.file.period_start), None)
+
+
+def give_way(day: CheckedBatch) -> CheckedBatch:
+    """A day's batch without its rows, which the month's are taken for; they count as duplicates."""
+    rows_duplicate = day.rows_duplicate + day.rows_accepted
+    return replace(day, accepted=day.accepted.slice(0, 0), rows_duplicate=rows_duplicate, rows_flagged=0, days=())
 
 
 def _without(month: CheckedBatch, row_time: str, spans: Sequence[tuple[datetime, datetime]]) -> CheckedBatch:

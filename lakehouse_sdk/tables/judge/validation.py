@@ -237,8 +237,8 @@ def _deduplicate(rows: pl.DataFrame, parsed: ParsedArchive) -> tuple[pl.DataFram
 
 
 def _is_ascending(rows: pl.DataFrame, key: list[str]) -> bool:
-    """True where a single key column rises strictly: the usual case, decided in one pass."""
-    if len(key) != 1 or not (rows.schema[key[0]].is_integer() or rows.schema[key[0]].is_temporal()):
+    """True where the first column of the key rises strictly, so that no two rows are alike: the usual case, in one pass."""
+    if not (rows.schema[key[0]].is_integer() or rows.schema[key[0]].is_temporal()):
         return False
     return _least_step(rows[key[0]]) > 0
 

@@ -85,7 +85,7 @@ def holds(catalog: IcebergTables, batch: CheckedBatch) -> bool:
     entries = [make_entry(batch)]
     books = [(QUALITY, quality_rows(entries), batch.file), (QUARANTINE, quarantine_rows(batch), batch.file)]
     if batch.defect is None:
-        books += [(QUALITY_DAYS, day_rows(entries), batch.file), (batch.table, batch.accepted, batch.scope)]
+        books += [(QUALITY_DAYS, day_rows(entries), batch.scope), (batch.table, batch.accepted, batch.scope)]
     return all(_same(_stored(catalog, name, file, batch.layout), rows) for name, rows, file in books)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse_sdk.archives import Dataset, Frequency
+from lakehouse_sdk.archives.completeness import SeriesRecord
 from lakehouse_sdk.archives.ledger import LedgerEntry, LedgerState, Listing
 from lakehouse_sdk.archives.readiness import Gap, ReadyState, find_gaps
 
@@ -36,7 +37,7 @@ def gaps(
     dataset: Dataset = KLINES,
     now: datetime = NOW,
 ) -> list[Gap]:
-    return find_gaps("A", entries, asked, start, start + days * DAY, dataset, now)
+    return find_gaps("A", SeriesRecord(entries, asked), start, start + days * DAY, dataset, now)
 
 
 def test_published_days_and_months_leave_no_gap() -> None:

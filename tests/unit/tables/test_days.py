@@ -103,10 +103,12 @@ def test_funding_is_expected_by_its_hours() -> None:
     assert [day.rows_expected for day in check(sample, sample.text(lines)).days[:3]] == [3, None, None]
 
 
-def test_a_day_of_metrics_ends_with_the_next_midnight() -> None:
+def test_the_midnight_that_ends_a_day_of_metrics_is_a_row_of_the_next_day() -> None:
+    """A day's file ran from 00:05 to the next 00:00: its own day lacks a row, which the file of the day before has."""
     (type_,) = (t for t in SAMPLE_TYPES if (t.source, t.market, t.data_type) == ("binance", "um", "metrics"))
-    (day,) = check(make_sample(type_, 288)).days
-    assert (day.rows_accepted, day.rows_expected, day.score) == (288, 288, 1.0)
+    own, following = check(make_sample(type_, 288)).days
+    assert (own.rows_accepted, own.rows_expected, own.is_full) == (287, 288, False)
+    assert (following.day - own.day, following.rows_accepted) == (timedelta(days=1), 1)
 
 
 def test_a_month_leaves_its_days_to_the_daily_archives() -> None:

@@ -27,11 +27,13 @@ DIFFERS_FROM_DAILY = "differs-from-daily"
 ONLY_IN_DAILY = "only-in-daily"
 ONLY_IN_MONTHLY = "only-in-monthly"
 EXACT_SCALE = "exact-scale"
+IN_TWO_ARCHIVES = "in-two-archives"
 SENTENCES = {
     COLUMN_COUNT: "A line has exactly the columns of its format.",
     NUMBER: "Every field is what its column asks for: a finite number, an instant, a truth value, a side or a word.",
     CONFLICTING_DUPLICATE: "Rows with the same natural key have the same content.",
     EXACT_SCALE: "Every number fits the decimals of an exact table whole: 10 after the point, of ratios 18.",
+    IN_TWO_ARCHIVES: "A row is in the archive of its own day only.",
     DIFFERS_FROM_DAILY: "A month says of a row what the day's archive says.",
     ONLY_IN_DAILY: "A month has the rows that the day's archive has.",
     ONLY_IN_MONTHLY: "A day's archive has the rows that the month has.",
@@ -50,6 +52,7 @@ __all__ = [
     "CONFLICTING_DUPLICATE",
     "DIFFERS_FROM_DAILY",
     "EXACT_SCALE",
+    "IN_TWO_ARCHIVES",
     "NUMBER",
     "ONLY_IN_DAILY",
     "ONLY_IN_MONTHLY",

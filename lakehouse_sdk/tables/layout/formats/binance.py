@@ -164,6 +164,9 @@ _OPTION_COLUMNS = (
     Column("open_interest_usdt", Kind.FLOAT, ("openinterest_usdt",), optional=True),
 )
 
+# Ids alone identify nothing: publishers began to count anew.
+_AGG_KEY = ("agg_trade_id", "transact_time")
+_TRADE_KEY = ("trade_id", "trade_time")
 # data type, markets, table, columns, natural key, time
 _TABLE: tuple[tuple[str, tuple[str, ...], str, tuple[Column, ...], tuple[str, ...], str], ...] = (
     ("klines", ("spot", "um"), KLINES, _KLINE_COLUMNS, ("open_time",), "open_time"),
@@ -171,12 +174,19 @@ _TABLE: tuple[tuple[str, tuple[str, ...], str, tuple[Column, ...], tuple[str, ..
     ("markPriceKlines", _FUTURES, MARK_KLINES, _PRICE_KLINE_COLUMNS, ("open_time",), "open_time"),
     ("indexPriceKlines", _FUTURES, INDEX_KLINES, _PRICE_KLINE_COLUMNS, ("open_time",), "open_time"),
     ("premiumIndexKlines", _FUTURES, PREMIUM_KLINES, _PRICE_KLINE_COLUMNS, ("open_time",), "open_time"),
-    ("aggTrades", ("spot",), AGG_TRADES, (*_AGG_TRADE_COLUMNS, _IS_BEST_MATCH), ("agg_trade_id",), "transact_time"),
-    ("aggTrades", ("um",), AGG_TRADES, _AGG_TRADE_COLUMNS, ("agg_trade_id",), "transact_time"),
-    ("aggTrades", ("cm",), AGG_TRADES, _CM_AGG_TRADE_COLUMNS, ("agg_trade_id",), "transact_time"),
-    ("trades", ("spot",), TRADES, (*_TRADE_COLUMNS, _IS_BEST_MATCH), ("trade_id",), "trade_time"),
-    ("trades", ("um",), TRADES, _TRADE_COLUMNS, ("trade_id",), "trade_time"),
-    ("trades", ("cm",), TRADES, _CM_TRADE_COLUMNS, ("trade_id",), "trade_time"),
+    (
+        "aggTrades",
+        ("spot",),
+        AGG_TRADES,
+        (*_AGG_TRADE_COLUMNS, _IS_BEST_MATCH),
+        _AGG_KEY,
+        "transact_time",
+    ),
+    ("aggTrades", ("um",), AGG_TRADES, _AGG_TRADE_COLUMNS, _AGG_KEY, "transact_time"),
+    ("aggTrades", ("cm",), AGG_TRADES, _CM_AGG_TRADE_COLUMNS, _AGG_KEY, "transact_time"),
+    ("trades", ("spot",), TRADES, (*_TRADE_COLUMNS, _IS_BEST_MATCH), _TRADE_KEY, "trade_time"),
+    ("trades", ("um",), TRADES, _TRADE_COLUMNS, _TRADE_KEY, "trade_time"),
+    ("trades", ("cm",), TRADES, _CM_TRADE_COLUMNS, _TRADE_KEY, "trade_time"),
     ("bookDepth", _FUTURES, BOOK_DEPTH, _BOOK_DEPTH_COLUMNS, ("depth_time", "percentage"), "depth_time"),
     ("fundingRate", _FUTURES, FUNDING, _FUNDING_COLUMNS, ("funding_time",), "funding_time"),
     # The publisher gives liquidations no id: two rows are the same one where they agree in everything.
@@ -206,7 +216,7 @@ FORMATS: tuple[FormatSpec, ...] = (
     # It is not known by which of the two times the publisher cuts the days.
     *(
         FormatSpec(
-            *(_SOURCE, market, "bookTicker", BOOK_TICKER, _BOOK_TICKER_COLUMNS, ("update_id",), "event_time"),
+            *(_SOURCE, market, "bookTicker", BOOK_TICKER, _BOOK_TICKER_COLUMNS, ("update_id", "event_time"), "event_time"),
             early=_SENDING,
             late=_SENDING,
         )

@@ -22,6 +22,6 @@ _TRADES = (
 
 FORMATS: tuple[FormatSpec, ...] = (
     FormatSpec("coinbase", "spot", "candles", KLINES, _CANDLES, ("open_time",), "open_time"),
-    FormatSpec("coinbase", "spot", "trades", TRADES, _TRADES, ("trade_id",), "trade_time"),
+    FormatSpec("coinbase", "spot", "trades", TRADES, _TRADES, ("trade_id", "trade_time"), "trade_time"),
 )
 """Every format of the publisher."""

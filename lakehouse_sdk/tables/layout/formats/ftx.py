@@ -52,7 +52,9 @@ _NATIVE_FUNDING = (
 
 
 def _trades(market: str) -> FormatSpec:
-    native = FormatSpec("ftx", market, "trades", TRADES, _NATIVE_TRADES, ("trade_id",), "trade_time", content="json")
+    native = FormatSpec(
+        "ftx", market, "trades", TRADES, _NATIVE_TRADES, ("trade_id", "trade_time"), "trade_time", content="json"
+    )
     return replace(native, content="csv", columns=_TARDIS_TRADES, early=_ARRIVAL, alternatives=(native,))
 
 

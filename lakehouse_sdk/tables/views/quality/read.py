@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -31,6 +31,9 @@ _DAYS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "first_time": _INSTANT,
     "last_time": _INSTANT,
 }
+_HOLES_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {**dict.fromkeys(SERIES, pl.String), "day": _INSTANT}
+Hole = tuple[str, str, str, str, str | None, datetime]
+FindHoles = Callable[[Iterable[tuple[str, str, str]]], Sequence[Hole]]
 _LATER_COUNTS = ("rows_flagged", "numbers_rounded")
 _BY_RULE: dict[str, type[pl.DataType]] = {"rejects": pl.Int64, "flags": pl.Int64, "rule_failures": pl.String}
 
@@ -44,8 +47,20 @@ def read_quality(
     symbols: Sequence[str] | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
+    find_holes: FindHoles | None = None,
 ) -> QualityReport:
     """Report on the archives that overlap a time; reads the books only.
+
+    Args:
+        catalog: Where the books are.
+        source: Publisher; None for all.
+        market: Market; None for all.
+        data_types: Types; None for all.
+        symbols: Native symbols; None for all.
+        start: What ends before is left out.
+        end: What starts at or after is left out.
+        find_holes: Days that count for the score wherever they lie, because the publisher has rows of them, of the sources,
+            markets and data types that it is given; each with its series.
 
     Raises:
         NotFoundError: Nothing was built yet, or no archive is meant.
@@ -60,7 +75,9 @@ def read_quality(
             hint="`lake.quality()` reports on all; `lake.catalog.list_tables()` says which tables there are.",
         )
     archives = archives.with_columns(_tables_of(archives))
-    days = _note_edges(_add_unreadable(_read_days(catalog, wanted), known))
+    kinds = archives.select("source", "market", "data_type").unique().rows()
+    holes = pl.DataFrame(find_holes(kinds) if find_holes else [], schema=_HOLES_SCHEMA, orient="row")
+    days = _note_edges(_add_unreadable(_read_days(catalog, wanted), known), holes)
     inside = [*([pl.col("day") >= start - _DAY] if start else []), *([pl.col("day") < end] if end else [])]
     days = days.filter(*inside, *([pl.col("day") + _DAY > start] if start else []))
     days = days.with_columns(_tables_of(days))
@@ -100,7 +117,21 @@ def _read_days(catalog: Tables, wanted: list[pl.Expr]) -> pl.DataFrame:
         days = catalog.table(QUALITY_DAYS).scan(columns=list(_DAYS_SCHEMA)).to_polars()
     except NotFoundError:  # no archive could be read so far
         days = pl.DataFrame(schema=_DAYS_SCHEMA)
-    return days.filter(*wanted)
+    return _sum_up(days.filter(*wanted))
+
+
+def _sum_up(days: pl.DataFrame) -> pl.DataFrame:
+    """One row for each day of a series: a month and a day's archive may each have given rows of it."""
+    sums = days.group_by(*SERIES, "day").agg(
+        pl.col("rows_accepted").sum(),
+        pl.col("rows_expected").max(),
+        pl.col("rows_flagged", "rows_quarantined").sum(),
+        pl.col("first_time").min(),
+        pl.col("last_time").max(),
+    )
+    score = pl.min_horizontal(pl.col("rows_accepted") / pl.col("rows_expected"), 1.0)
+    known = pl.when(pl.col("rows_expected") > 0).then(score).alias("score")
+    return sums.with_columns(known).select(list(_DAYS_SCHEMA))
 
 
 def _read_examples(catalog: Tables, archives: pl.DataFrame) -> pl.DataFrame:
@@ -141,8 +172,12 @@ def _list_days(start: datetime, end: datetime) -> list[datetime]:
     return [start + number * _DAY for number in range(-((start - end) // _DAY))]
 
 
-def _note_edges(days: pl.DataFrame) -> pl.DataFrame:
-    """Say which days are a series' first and last, and which count for its score."""
+def _note_edges(days: pl.DataFrame, holes: pl.DataFrame) -> pl.DataFrame:
+    """Say which days are a series' first and last, and which count for its score: not where it began or ended meanwhile.
+
+    A day with rejected rows counts, and one that is among the holes.
+    """
+    days = days.join(holes.with_columns(pl.lit(value=True).alias("_hole")), on=[*SERIES, "day"], how="left", nulls_equal=True)
     has_rows = pl.col("rows_accepted") > 0
     first = pl.col("day").filter(has_rows).min().over(SERIES)
     last = pl.col("day").filter(has_rows).max().over(SERIES)
@@ -150,7 +185,7 @@ def _note_edges(days: pl.DataFrame) -> pl.DataFrame:
     partial = (pl.col("score") < 1).fill_null(value=False)
     at_first, at_last = pl.col("day") == pl.col("_first"), pl.col("day") == pl.col("_last")
     outside = (pl.col("day") < pl.col("_first")) | (pl.col("day") > pl.col("_last"))
-    read = pl.col("note") != "unreadable"
+    read = (pl.col("note") != "unreadable") & pl.col("_hole").is_null() & (pl.col("rows_quarantined") == 0)
     note = (
         pl.when(read & outside)
         .then(pl.lit("no rows yet, or no more"))
@@ -163,7 +198,7 @@ def _note_edges(days: pl.DataFrame) -> pl.DataFrame:
     )
     noted = noted.with_columns(note)
     scored = pl.col("score").is_not_null() & pl.col("note").is_in(["", "unreadable"])
-    return noted.with_columns(scored.alias("is_scored")).drop("_first", "_last")
+    return noted.with_columns(scored.alias("is_scored")).drop("_first", "_last", "_hole")
 
 
 def _title(

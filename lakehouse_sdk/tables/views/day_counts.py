@@ -1,0 +1,42 @@
+"""What the books say of the days of each archive."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from lakehouse_sdk.errors import NotFoundError
+from lakehouse_sdk.tables.layout.days import DayCount
+from lakehouse_sdk.tables.layout.schemas import QUALITY, QUALITY_DAYS, SOURCE_KEY
+from lakehouse_sdk.tables.read.tables import Tables
+
+_COUNTS = ("day", "rows_accepted", "rows_expected", "rows_flagged", "rows_quarantined", "first_time", "last_time")
+ArchiveDays = tuple[str, datetime, datetime, str | None, list[DayCount]]
+
+
+def read_day_counts(catalog: Tables, source: str, keys: Collection[str] | None = None) -> Iterator[ArchiveDays]:
+    """Key, period, interval and days of each archive that could be read.
+
+    Args:
+        catalog: Where the books are.
+        source: Publisher.
+        keys: Only these archives; None for all.
+    """
+    try:
+        archives = (
+            catalog.table(QUALITY)
+            .scan(columns=(SOURCE_KEY, "period_start", "period_end", "interval", "defect", "source"))
+            .to_arrow()
+        )
+        days = catalog.table(QUALITY_DAYS).scan(columns=(SOURCE_KEY, "source", *_COUNTS)).to_arrow()
+    except NotFoundError:
+        return
+    counts: dict[str, list[DayCount]] = defaultdict(list)
+    for row in days.to_pylist():
+        if row["source"] == source and (keys is None or row[SOURCE_KEY] in keys):
+            counts[row[SOURCE_KEY]].append(DayCount(**{name: row[name] for name in _COUNTS}))
+    for row in archives.to_pylist():
+        key = row[SOURCE_KEY]
+        if row["source"] == source and row["defect"] is None and (keys is None or key in keys):
+            yield key, row["period_start"], row["period_end"], row["interval"], counts.get(key, [])
