@@ -10,20 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from lakehouse_sdk.archives.assets import DOUBTFUL_QUOTES, QUOTES, REUSED, list_assets
+
 Kind = Literal["spot", "perpetual", "future", "option", "index", "unknown"]
 
-QUOTES = (
-    "USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDP", "USD", "BTC", "ETH", "BNB", "EUR", "GBP", "TRY", "BRL", "AUD", "JPY",
-    "RUB", "UAH", "NGN", "ZAR", "ARS", "MXN", "PLN", "RON", "CZK", "COP", "IDR", "IDRT", "BIDR", "BKRW", "BVND", "DAI", "PAX",
-    "USDS", "VAI", "UST", "TRX", "XRP", "DOGE", "DOT", "SOL", "AEUR", "EURI", "USD1",
-)  # fmt: skip
-"""Quote assets, the commonest first; the longest that a symbol ends with is taken."""
-_BY_LENGTH = sorted(QUOTES, key=len, reverse=True)
 _DELIVERY = re.compile(r"(?P<pair>[^_]+)_(?P<date>\d{6})")
 _PERPETUAL = re.compile(r"(?P<pair>[^_]+)_PERP")
 _FTX_DATE = re.compile(r"(?P<base>.+)-(?P<date>\d{4}|\d{8})")
-_CONTRACT_SIZES = {("cm", "BTC"): 100.0}
-"""Value of one contract in quote currency, where it was seen published: BTCUSD_PERP 100 USD."""
+_NO_SIGN = frozenset("-/:")
+"""Signs of a canonical name, which no asset has in its own."""
+_SETTLED = re.compile(r"(?P<symbol>.+?)_?SETTLED")
+_BTC_CONTRACT_USD, _CONTRACT_USD = 100.0, 10.0
+"""Value of one contract of the coin-margined market: 100 USD of BTC, 10 USD of everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +67,17 @@ class Spelling:
     contract_size: float | None = None
 
 
-def read_symbol(source: str, market: str, symbol: str) -> Spelling:
-    """What the spelling of a symbol says; empty fields where it follows no known rule of its source. Never raises."""
+def read_symbol(source: str, market: str, symbol: str, at: datetime | None = None) -> Spelling:
+    """What the spelling of a symbol says; empty fields where it follows no known rule of its source. Never raises.
+
+    Args:
+        source: Connector name.
+        market: As the source calls it.
+        symbol: As the source spells it.
+        at: When, for names that were given to another asset later: Terra's LUNA of 2021 is LUNC today. None: now.
+    """
     if source == "binance":
-        return _read_binance(market, symbol)
+        return _read_binance(market, symbol, at)
     if source == "coinbase":
         base, _, quote = symbol.partition("-")
         return Spelling(f"{base}/{quote}", base, quote, "spot") if base and quote else Spelling()
@@ -95,28 +100,48 @@ def spell_symbol(source: str, market: str, canonical: str) -> str | None:
 
 
 def split_pair(pair: str) -> tuple[str, str]:
-    """Base and quote of two assets written together; two empty texts where no known quote asset ends it."""
-    for quote in _BY_LENGTH:
-        if pair.endswith(quote) and len(pair) > len(quote):
-            return pair.removesuffix(quote), quote
-    return "", ""
+    """Base and quote of two assets written together; two empty texts where no known quote asset ends it.
+
+    A known base decides, then the longest quote, but for quotes that hardly any pair has: `ADAEUR` is ADA/EUR.
+    """
+    fitting = [(pair.removesuffix(quote), quote) for quote in QUOTES if pair.endswith(quote) and pair != quote]
+    if not fitting:
+        return "", ""
+    known = [(base, quote) for base, quote in fitting if base in list_assets()]
+    if known:
+        return known[0]
+    return max(fitting, key=lambda split: (split[1] not in DOUBTFUL_QUOTES, len(split[1])))
 
 
-def _read_binance(market: str, symbol: str) -> Spelling:
+def _read_binance(market: str, symbol: str, at: datetime | None) -> Spelling:
     if market == "option":
         return Spelling(kind="index" if symbol.endswith("BVOLUSDT") else "option")
+    if market != "spot" and (settled := _SETTLED.fullmatch(symbol)):
+        # A contract that was settled and whose symbol began anew: what it was, so that whoever asks for the pair has it too.
+        return _read_binance(market, settled["symbol"], at)
     delivery, perpetual = _DELIVERY.fullmatch(symbol), _PERPETUAL.fullmatch(symbol)
     match = delivery or perpetual
-    base, quote = split_pair(match["pair"] if match else symbol)
+    pair = match["pair"] if match else symbol
+    if market == "cm":
+        base, quote = (pair.removesuffix("USD"), "USD") if pair.endswith("USD") and pair != "USD" else ("", "")
+    else:
+        base, quote = split_pair(pair)
     kind: Kind = "spot" if market == "spot" else "future" if delivery else "perpetual"
-    if not base or (match and market == "spot"):
+    if not base or (match and market == "spot") or not _NO_SIGN.isdisjoint(base):
         return Spelling()
+    base, quote = (_name_at("binance", asset, at) for asset in (base, quote))
     if market == "spot":
         return Spelling(f"{base}/{quote}", base, quote, kind)
     settled_in = base if market == "cm" else quote
     expiry = f"-{delivery['date']}" if delivery else ""
-    size = _CONTRACT_SIZES.get((market, base))
+    size = None if market != "cm" else _BTC_CONTRACT_USD if base == "BTC" else _CONTRACT_USD
     return Spelling(f"{base}/{quote}:{settled_in}{expiry}", base, quote, kind, size)
+
+
+def _name_at(source: str, asset: str, at: datetime | None) -> str:
+    """What an asset is called today that had this name at a time."""
+    until, name = REUSED.get((source, asset), (None, asset))
+    return name if at is not None and until is not None and at < until else asset
 
 
 def _read_ftx(symbol: str) -> Spelling:

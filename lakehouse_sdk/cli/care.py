@@ -21,7 +21,7 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, its
 
 def add_commands(group: typer.Typer) -> None:
     """Add the commands to the group of the tables."""
-    for command in (tag, untag, compact, expire, orphans, recover, publish, discard, retain, capacity):
+    for command in (tag, untag, compact, relabel, expire, orphans, recover, publish, discard, retain, capacity):
         group.command()(command)
 
 
@@ -73,6 +73,23 @@ def compact(
     size = parse_size("--target-size", target_size)
     report = _connect(as_json).compact(names or None, target_bytes=size, dry_run=dry_run)
     _print_tables(report, as_json, sizes=("bytes_before", "bytes_after"))
+
+
+def relabel(names: _Names = None, dry_run: _DryRun = False, as_json: _Json = False) -> None:
+    """Give every row the canonical name that its symbol has by today's rules; nothing is collected anew.
+
+    Examples:
+      1. What would change after an update:
+         lakehouse tables relabel --dry-run
+      2. Correct all tables:
+         lakehouse tables relabel
+    """
+    report = _connect(as_json).relabel(names or None, dry_run=dry_run)
+    if not as_json:
+        for table in report.tables:
+            for name in table.names:
+                print(f"{table.table}: {name}")
+    _print_tables(report, as_json, sizes=(), hidden=("names",))
 
 
 def expire(

@@ -14,7 +14,7 @@ from lakehouse_sdk.jobs.build.run import BuildReport, BuiltFile, RowCounts, buil
 from lakehouse_sdk.jobs.build.scores import measure_quality
 from lakehouse_sdk.jobs.care.capacity import CapacityReport, ZoneUsage, measure_capacity
 from lakehouse_sdk.jobs.care.retention import RetentionReport, retain_bronze
-from lakehouse_sdk.jobs.care.upkeep import compact_tables, expire_snapshots, remove_orphans
+from lakehouse_sdk.jobs.care.upkeep import compact_tables, expire_snapshots, relabel_tables, remove_orphans
 from lakehouse_sdk.jobs.collect.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.collect.discover import Discovery, discover_archives
 from lakehouse_sdk.jobs.collect.instruments import Instruments, list_instruments
@@ -85,6 +85,7 @@ __all__ = [
     "plan_removal",
     "plan_repair",
     "publish_batch",
+    "relabel_tables",
     "remove",
     "remove_orphans",
     "replay_archives",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.iceberg.care.expiry import ExpiryReport
     from lakehouse_sdk.tables.iceberg.care.orphans import OrphanReport
     from lakehouse_sdk.tables.iceberg.care.recovery import RecoveryReport
+    from lakehouse_sdk.tables.iceberg.care.relabel import RelabelReport
 
 
 class CareCalls:
@@ -46,6 +47,24 @@ class CareCalls:
         return compact_tables(
             tables, settings=self.settings, target_bytes=target_bytes, dry_run=dry_run, observer=self._observer
         )
+
+    def relabel(self, tables: Sequence[str] | None = None, *, dry_run: bool = False) -> RelabelReport:
+        """Give every row the canonical name (`instrument`) that its symbol has by today's rules; nothing is collected anew.
+
+        For after a release that reads symbols better. One commit for each file that changes; a second run changes nothing.
+
+        Args:
+            tables: Full names; None for all tables.
+            dry_run: True to say only what would change.
+
+        Raises:
+            NotFoundError: No such table.
+            TableError: A commit lost its race too often; what was done before stands.
+            ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+        """
+        from lakehouse_sdk.jobs import relabel_tables  # noqa: PLC0415
+
+        return relabel_tables(tables, settings=self.settings, dry_run=dry_run, observer=self._observer)
 
     def expire(
         self,

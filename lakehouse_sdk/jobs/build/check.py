@@ -184,7 +184,7 @@ def to_source_file(archive: ArchiveObject, sha256: str) -> SourceFile:
         archive.period_end,
         archive.key,
         sha256,
-        read_symbol(archive.source, archive.market, archive.symbol).canonical or None,
+        read_symbol(archive.source, archive.market, archive.symbol, archive.period_start).canonical or None,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.jobs.session import open_session
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.iceberg.care.compaction import CompactionReport, TableCompaction
     from lakehouse_sdk.tables.iceberg.care.expiry import ExpiryReport, TableExpiry
     from lakehouse_sdk.tables.iceberg.care.orphans import OrphanReport, TableOrphans
+    from lakehouse_sdk.tables.iceberg.care.relabel import RelabelReport
     from lakehouse_sdk.tables.iceberg.retry import LoadTable
 
 _Result = TypeVar("_Result")
@@ -132,6 +134,44 @@ def remove_orphans(
             return orphans.remove_orphans(load, name, upkeep.client, older_than=age, dry_run=dry_run, others=others)
 
         return orphans.OrphanReport(upkeep.each(remove), dry_run)
+
+
+def relabel_tables(
+    tables: Sequence[str] | None = None,
+    *,
+    settings: Settings,
+    dry_run: bool = False,
+    observer: Observer = ignore_events,
+) -> RelabelReport:
+    """Give every row the canonical name that its symbol has by today's rules, without collecting or building anything anew.
+
+    One commit for each file that changes; what others append or replace meanwhile stands. A second run finds nothing to do.
+
+    Args:
+        tables: Full names; None for all tables.
+        settings: Where lake and catalogue are.
+        dry_run: True to count only.
+        observer: Told as stage `relabel`.
+
+    Raises:
+        NotFoundError: No such table.
+        TableError: A commit lost its race too often; what was done before stands.
+        ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+    """
+    from lakehouse_sdk.tables.iceberg.care.relabel import RelabelReport, TableRelabelling, relabel_table  # noqa: PLC0415 (loads Iceberg)
+    from lakehouse_sdk.tables.layout.schemas import LAYOUTS  # noqa: PLC0415
+
+    def find_name(source: str, market: str, symbol: str, at: datetime) -> str | None:
+        return read_symbol(source, market, symbol, at).canonical or None
+
+    with _Upkeep("relabel", tables, settings, observer) as upkeep:
+
+        def relabel(name: str, load: LoadTable) -> TableRelabelling:
+            if name not in LAYOUTS:  # a user's own table, or a view, has what its owner gave it
+                return TableRelabelling(name)
+            return relabel_table(load, name, LAYOUTS[name].row_time, find_name, dry_run=dry_run)
+
+        return RelabelReport(upkeep.each(relabel), dry_run)
 
 
 class _Upkeep:

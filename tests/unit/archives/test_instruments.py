@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse_sdk.archives.instruments import QUOTES, read_symbol, spell_symbol, split_pair
+from lakehouse_sdk.archives.assets import QUOTES, list_assets
+from lakehouse_sdk.archives.instruments import read_symbol, spell_symbol, split_pair
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_canonical_names_are_those_of_ccxt(source: str, market: str, symbol: str
 
 def test_the_size_of_a_contract_is_given_where_it_is_known() -> None:
     assert read_symbol("binance", "cm", "BTCUSD_PERP").contract_size == 100.0
-    assert read_symbol("binance", "cm", "ETHUSD_PERP").contract_size is None
+    assert read_symbol("binance", "cm", "ETHUSD_PERP").contract_size == 10.0
     assert read_symbol("binance", "um", "BTCUSDT").contract_size is None
 
 
@@ -52,7 +55,69 @@ def test_a_pair_is_split_so_that_it_can_be_put_together(base: str, quote: str) -
     found = split_pair(base + quote)
     assert "".join(found) == base + quote
     assert found[1] in QUOTES
-    assert len(found[1]) >= len(quote)
+
+
+# Pairs that were listed, of which the longest ending that is a quote is the wrong one, or nearly so.
+@pytest.mark.parametrize(
+    ("market", "symbol", "base", "quote"),
+    [
+        ("cm", "DOTUSD_PERP", "DOT", "USD"),
+        ("cm", "BNBUSD_PERP", "BNB", "USD"),
+        ("cm", "BNBUSD", "BNB", "USD"),
+        ("cm", "PAXUSDUSD_PERP", "PAXUSD", "USD"),
+        ("spot", "ADAEUR", "ADA", "EUR"),
+        ("spot", "LUNAEUR", "LUNA", "EUR"),
+        ("spot", "BTCAEUR", "BTC", "AEUR"),
+        ("spot", "BNBIDR", "BNB", "IDR"),
+        ("spot", "BNBBIDR", "BNB", "BIDR"),
+        ("spot", "XRPRLUSD", "XRP", "RLUSD"),
+        ("spot", "RLUSDUSDT", "RLUSD", "USDT"),
+        ("spot", "BNBBUSD", "BNB", "BUSD"),
+        ("spot", "BTCTUSD", "BTC", "TUSD"),
+        ("spot", "TUSDT", "T", "USDT"),
+        ("spot", "TUSDUSDT", "TUSD", "USDT"),
+        ("spot", "TUSDBTUSD", "TUSDB", "TUSD"),
+        ("spot", "WINTRX", "WIN", "TRX"),
+        ("spot", "SCBTC", "SC", "BTC"),
+        ("spot", "BETHETH", "BETH", "ETH"),
+        ("spot", "EURIUSDT", "EURI", "USDT"),
+        ("spot", "BTCEURI", "BTC", "EURI"),
+        ("spot", "NEWASSETBUSD", "NEWASSET", "BUSD"),
+        ("spot", "NEWASSETAEUR", "NEWASSETA", "EUR"),
+        ("um", "1000SHIBUSDC", "1000SHIB", "USDC"),
+        ("um", "ETHBTC", "ETH", "BTC"),
+        ("um", "BNXUSDTSETTLED", "BNX", "USDT"),
+        ("um", "ICPUSDT_SETTLED", "ICP", "USDT"),
+    ],
+)
+def test_a_known_asset_decides_where_two_quotes_end_a_pair(market: str, symbol: str, base: str, quote: str) -> None:
+    said = read_symbol("binance", market, symbol)
+    assert (said.base, said.quote) == (base, quote)
+
+
+@pytest.mark.parametrize("base", sorted(list_assets()))
+def test_of_every_known_asset_the_common_pairs_are_read(base: str) -> None:
+    for quote in ("USDT", "BTC", "BUSD", "EUR", "TRY"):
+        if base != quote:
+            said = read_symbol("binance", "spot", base + quote)
+            assert said.base in list_assets()
+            assert said.base + said.quote == base + quote
+    assert read_symbol("binance", "cm", f"{base}USD_PERP").canonical == f"{base}/USD:{base}"
+
+
+def test_a_contract_that_was_settled_is_what_it_was() -> None:
+    for symbol in ("BNXUSDTSETTLED", "BNXUSDT_SETTLED"):
+        assert read_symbol("binance", "um", symbol) == read_symbol("binance", "um", "BNXUSDT")
+    assert read_symbol("binance", "spot", "BNXUSDTSETTLED").canonical == ""
+
+
+def test_a_name_that_was_given_to_another_asset_means_the_first_one_until_then() -> None:
+    may, june = datetime(2022, 5, 1, tzinfo=UTC), datetime(2022, 6, 1, tzinfo=UTC)
+    assert read_symbol("binance", "spot", "LUNAUSDT", may).canonical == "LUNC/USDT"
+    assert read_symbol("binance", "spot", "BTCLUNA", may).canonical == ""
+    assert read_symbol("binance", "spot", "LUNAUSDT", june).canonical == "LUNA/USDT"
+    assert read_symbol("binance", "spot", "LUNAUSDT").canonical == "LUNA/USDT"
+    assert read_symbol("binance", "spot", "LUNCUSDT", may).canonical == "LUNC/USDT"
 
 
 @given(st.text(), st.text(), st.text())

@@ -8,23 +8,20 @@ looked at again. What others add meanwhile stays, because their files are not na
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum, auto
 from math import ceil
 from typing import Any
 
-from pyiceberg.exceptions import ValidationException
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
-from pyiceberg.table.snapshots import Operation, Summary
-from pyiceberg.table.update.snapshot import _OverwriteFiles
+from pyiceberg.table.snapshots import Operation
 
 from lakehouse_sdk.display import format_bytes, format_count, html_card, html_table
 from lakehouse_sdk.errors import UsageError
+from lakehouse_sdk.tables.iceberg.care.replacing import replace_files
 from lakehouse_sdk.tables.iceberg.care.rewriting import rewrite
-from lakehouse_sdk.tables.iceberg.retry import UNKNOWN, LoadTable, commit_afresh
+from lakehouse_sdk.tables.iceberg.retry import LoadTable
 
 _SMALL = 0.75
 """Files below this share of the planned size are worth rewriting."""
@@ -156,7 +153,7 @@ def compact_table(
             if group is None:
                 break
             outputs = rewrite(table, group.partition, group.files, group.outputs)
-            if _commit(load, group, outputs):
+            if replace_files(load, group.files, outputs, Operation.REPLACE):
                 done.append(group)
                 written += outputs
                 break
@@ -186,64 +183,6 @@ def plan_groups(table: Table, target_bytes: int) -> list[FileGroup]:
     return groups
 
 
-class _Answer(Enum):
-    DONE = auto()
-    REPLACED = auto()
-
-
-def _commit(load: LoadTable, group: FileGroup, outputs: Sequence[DataFile]) -> bool:
-    """Put the new files in the place of the old ones; False where one of those is no longer there."""
-    unknown = False
-
-    def change(table: Table) -> _Answer:
-        nonlocal unknown
-        if unknown and {file.file_path for file in outputs} <= _live_paths(table):
-            return _Answer.DONE
-        if table.spec().spec_id != group.files[0].spec_id or _has_deletes(table, group.files):
-            return _Answer.REPLACED
-        transaction = table.transaction()
-        producer = _RewriteFiles(Operation.OVERWRITE, transaction, table.io)
-        for file in group.files:
-            producer.delete_data_file(file)
-        for file in outputs:
-            producer.append_data_file(file)
-        try:
-            producer.commit()
-        except ValidationException:  # a file that was read is not there any more
-            return _Answer.REPLACED
-        try:
-            transaction.commit_transaction()
-        except UNKNOWN:
-            unknown = True
-            raise
-        return _Answer.DONE
-
-    answer = commit_afresh(load, change)
-    if answer is _Answer.REPLACED and not unknown:
-        _remove(load(), outputs)
-    return answer is _Answer.DONE
-
-
-def _live_paths(table: Table) -> set[str]:
-    return {task.file.file_path for task in table.scan().plan_files()}
-
-
-def _has_deletes(table: Table, files: Sequence[DataFile]) -> bool:
-    """True where another engine deleted rows of these files by files of its own since they were read."""
-    snapshot = table.current_snapshot()
-    summary = None if snapshot is None else snapshot.summary
-    if summary is None or not int(summary["total-delete-files"] or 0):
-        return False
-    paths = {file.file_path for file in files}
-    return any(task.delete_files for task in table.scan().plan_files() if task.file.file_path in paths)
-
-
-def _remove(table: Table, files: Iterable[DataFile]) -> None:
-    with suppress(OSError):  # what stays is an orphan, which readers never see
-        for file in files:
-            table.io.delete(file.file_path)
-
-
 def _add_up(name: str, groups: Sequence[FileGroup], files: int, size_bytes: int, left_alone: int = 0) -> TableCompaction:
     return TableCompaction(
         name,
@@ -255,11 +194,3 @@ def _add_up(name: str, groups: Sequence[FileGroup], files: int, size_bytes: int,
         rows=sum(group.row_count for group in groups),
         left_alone=left_alone,
     )
-
-
-class _RewriteFiles(_OverwriteFiles):
-    """Iceberg's operation `replace`: other files, the same rows; readers of changes pass over it."""
-
-    def _summary(self, snapshot_properties: dict[str, str] | None = None) -> Summary:
-        summary = super()._summary(snapshot_properties or {})
-        return Summary(Operation.REPLACE, **summary.additional_properties)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
@@ -27,8 +27,21 @@ MERGE_ROWS = 1_000_000
 """Rows held at once while files are merged."""
 
 
-def rewrite(table: Table, partition: tuple[Any, ...], files: Sequence[DataFile], outputs: int) -> list[DataFile]:
+def rewrite(
+    table: Table,
+    partition: tuple[Any, ...],
+    files: Sequence[DataFile],
+    outputs: int,
+    change: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+) -> list[DataFile]:
     """New files with exactly the rows of these files of one partition; nobody sees them yet.
+
+    Args:
+        table: The table.
+        partition: Its partition.
+        files: Files of it.
+        outputs: How many files their rows make.
+        change: What is done to the rows, in tables of up to a million; their number and order stay.
 
     Raises:
         TableError: What was written is not what was read; the new files are removed again.
@@ -40,7 +53,7 @@ def rewrite(table: Table, partition: tuple[Any, ...], files: Sequence[DataFile],
     writer = _Writer(table, partition, max(ceil(row_count / outputs), 1))
     try:
         for rows in merge_files(table.io, files, schema, order, MERGE_ROWS):
-            conformed = conform_rows(rows, schema, None)
+            conformed = conform_rows(change(rows), schema, None)
             source.add(conformed)
             writer.write(conformed)
         written = writer.finish()

@@ -61,4 +61,4 @@ def join_price(bars: pl.DataFrame, prices: pl.DataFrame, name: str) -> pl.DataFr
 
 def pair_of(symbol: str) -> str:
     """The pair of a future, under which its index is published: `BTCUSD` of `BTCUSD_PERP`."""
-    return symbol.partition("_")[0]
+    return symbol.partition("_")[0].removesuffix("SETTLED")
