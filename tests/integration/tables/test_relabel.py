@@ -48,7 +48,7 @@ def rows(lake: Lakehouse, table: str) -> pl.DataFrame:
 
 
 def test_names_are_corrected_and_nothing_else(lake: Lakehouse) -> None:
-    tables = ("silver.klines", "silver.agg_trades", "silver.quality", "silver.quality_days")
+    tables = ("silver.klines", "silver.agg_trades", "silver.quality")
     before = {name: rows(lake, name) for name in tables}
     assert set(before["silver.klines"]["instrument"]) == {"AD/AEUR", "BTC/USDT", "BTC/USDT:USDT"}
     planned = lake.relabel(dry_run=True)
