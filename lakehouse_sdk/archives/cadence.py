@@ -22,6 +22,7 @@ def select_cadence(
     held: Callable[[Series], Collection[str]] | None = None,
     short: Callable[[Series], Collection[datetime]] | None = None,
     pass_over: Callable[[str, Sequence[datetime]], object] | None = None,
+    max_month_bytes: int | None = None,
 ) -> Iterator[ArchiveObject]:
     """The archives to collect, lazily, in the order given; one series is held at a time.
 
@@ -40,6 +41,7 @@ def select_cadence(
             built. With `auto` such a day's own archive is taken beside its month, and a month whose days are short as well.
         pass_over: With `auto` told of each monthly archive that has daily ones beside it: its key, and the days whose archives
             are not taken.
+        max_month_bytes: With `auto` a month of more bytes is left for its days where all of them are published.
 
     Raises:
         UsageError: No such cadence.
@@ -49,7 +51,7 @@ def select_cadence(
         return iter(archives)
     if cadence != "auto":
         return (archive for archive in archives if archive.frequency == cadence)
-    return _select_auto(archives, unusable, held, short, pass_over)
+    return _select_auto(archives, unusable, held, short, pass_over, max_month_bytes)
 
 
 def check_cadence(cadence: str) -> None:
@@ -68,13 +70,14 @@ def _select_auto(
     held: Callable[[Series], Collection[str]] | None,
     short: Callable[[Series], Collection[datetime]] | None,
     pass_over: Callable[[str, Sequence[datetime]], object] | None,
+    max_month_bytes: int | None,
 ) -> Iterator[ArchiveObject]:
     for series, group in groupby(archives, key=lambda archive: archive.series):
         found = list(group)
         monthly = sum(archive.frequency == "monthly" for archive in found)
         have = held(series) if held is not None and 0 < monthly < len(found) else ()
         lacking = short(series) if short is not None and monthly else ()
-        choice = _SeriesChoice(found, unusable, have, lacking)
+        choice = _SeriesChoice(found, unusable, have, lacking, max_month_bytes)
         yield from filter(choice.takes, found)
         if pass_over is not None:
             for month, days in choice.passed_over():
@@ -90,7 +93,9 @@ class _SeriesChoice:
         unusable: Collection[tuple[str, str]],
         have: Collection[str],
         lacking: Collection[datetime],
+        max_month_bytes: int | None,
     ) -> None:
+        self._max_month_bytes = max_month_bytes
         self._have = have
         self._lacking = lacking
         self._unusable = unusable
@@ -105,11 +110,17 @@ class _SeriesChoice:
         if archive.key in self._have:
             return True
         if archive.frequency == "monthly":
-            return not self._is_held_by_days(archive)
+            return not self._is_held_by_days(archive) and not self._is_too_large(archive)
         month = self._months.get(_month(archive.period_start))
         if month is None or (month.key, month.etag) in self._unusable or archive.period_start in self._lacking:
             return True
-        return month.key not in self._have and self._is_held_by_days(month)
+        return month.key not in self._have and (self._is_held_by_days(month) or self._is_too_large(month))
+
+    def _is_too_large(self, month: ArchiveObject) -> bool:
+        """True for a month that its days hold in smaller pieces."""
+        if self._max_month_bytes is None or month.size_bytes <= self._max_month_bytes:
+            return False
+        return len(self._days[_month(month.period_start)]) == (month.period_end - month.period_start).days
 
     def passed_over(self) -> Iterator[tuple[ArchiveObject, list[datetime]]]:
         """Each month with daily archives beside it, and the days of those that are not taken."""

@@ -103,8 +103,10 @@ class FtxSettings(_Group):
 
 
 class ArchiveSettings(_Group):
-    """One group for each source of archives."""
+    """One group for each source of archives, and what holds for all."""
 
+    max_month_mib: int = Field(default=512, ge=1)
+    """Packed size, MiB, above which a month is left for its days where all of those are published; rows are held in memory."""
     binance: BinanceSettings = BinanceSettings()
     coinbase: CoinbaseSettings = CoinbaseSettings()
     ftx: FtxSettings = FtxSettings()
@@ -134,12 +136,16 @@ class QualitySettings(_Group):
     """How far an amount may be from the product it is published beside, as a share of it and beyond that absolutely."""
     price_jump: float = Field(default=0.1, gt=0)
     """Largest change from a bar's close to the next one's open that is not flagged, as a share: 0.1 is 10 %."""
+    open_interest_jump: float = Field(default=0.5, gt=0)
+    """Largest change of the open interest from one row of metrics to the next that is not flagged, as a share."""
     halt_bars: int = Field(default=10, ge=2)
     """Bars in a row that are flat and without volume from which on each is flagged as a halt."""
     frozen_snapshots: int = Field(default=100, ge=2)
     """Snapshots of a band of the book whose depth never changes from which on each is flagged: 100 are 50 minutes."""
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
     """Share of an archive's rows, or of a day's, above which rejected ones are an alarm: has the format changed?"""
+    max_unpacked_gib: float = Field(default=8.0, gt=0)
+    """Size, GiB, above which the file in an archive is not unpacked: its rows are held in memory, in about that size."""
     funding_tolerance_s: float = Field(default=60.0, ge=0)
     """Seconds that a funding payment may come later than its hours say."""
     funding_rate: float = Field(default=0.05, gt=0)

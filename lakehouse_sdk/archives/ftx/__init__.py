@@ -5,6 +5,6 @@ archives by series (`walk`), the connector. Must not: the files' columns (`table
 """
 
 from lakehouse_sdk.archives.ftx.connector import FtxConnector
-from lakehouse_sdk.archives.ftx.layout import DATASETS, ArchiveKey, Layout, find_market, format_key, parse_key
+from lakehouse_sdk.archives.ftx.layout import DATASETS, ArchiveKey, Layout, find_market, format_key, is_unusual, parse_key
 
-__all__ = ["DATASETS", "ArchiveKey", "FtxConnector", "Layout", "find_market", "format_key", "parse_key"]
+__all__ = ["DATASETS", "ArchiveKey", "FtxConnector", "Layout", "find_market", "format_key", "is_unusual", "parse_key"]

@@ -26,7 +26,8 @@ Layout = Literal["tardis", "native-json", "ohlcv-csv"]
 SOURCE = "ftx"
 CHECKSUM_SUFFIX = ".sha256"
 FIRST_DAY = date(2019, 8, 1)
-"""From here on mirrors are known to have data."""
+"""From here on mirrors are known to have data; some have days before it."""
+_FOUNDED = date(2019, 5, 1)
 LAST_DAY = date(2022, 11, 13)
 """The last day that a mirror can have; the exchange answered nobody after it."""
 SUFFIXES: dict[Layout, str] = {"tardis": ".csv.gz", "native-json": ".json.gz", "ohlcv-csv": ".csv.gz"}
@@ -65,6 +66,8 @@ _SYMBOLS = {
     "move": re.compile(rf"[A-Z0-9]+-MOVE-(?:WK-)?{_DATE}", re.ASCII),
     "future": re.compile(rf"[A-Z0-9]+-(?:HASH-)?{_DATE}|[A-Z]+20\d\d", re.ASCII),
     "spot": re.compile(r"[A-Z0-9]+-[A-Z0-9]+", re.ASCII),
+    # TRUMP, BIDEN: bets on an event without a date in their names; not the files that hold all symbols of a kind.
+    "unusual future": re.compile(r"(?!(?:SPOT|PERPETUALS|FUTURES|OPTIONS|MOVES)$)[A-Z0-9]+", re.ASCII),
 }
 """Market → form of its symbols; the first that fits counts."""
 _DAY = (re.compile(r"\d{4}", re.ASCII), re.compile(r"\d{2}", re.ASCII), re.compile(r"\d{2}", re.ASCII))
@@ -108,7 +111,13 @@ class ArchiveKey:
 
 def find_market(symbol: str) -> str | None:
     """The market that a symbol is of, by its form; None where it has the form of no symbol."""
-    return next((market for market, form in _SYMBOLS.items() if form.fullmatch(symbol)), None)
+    found = next((market for market, form in _SYMBOLS.items() if form.fullmatch(symbol)), None)
+    return None if found is None else found.removeprefix("unusual ")
+
+
+def is_unusual(symbol: str, day: date) -> bool:
+    """True where an archive is not of the forms and days that are known of FTX; it is what its mirror says that it is."""
+    return day < FIRST_DAY or _SYMBOLS["unusual future"].fullmatch(symbol) is not None
 
 
 def format_key(archive: ArchiveKey, layout: Layout) -> str:
@@ -169,8 +178,8 @@ def _parse(key: str, layout: Layout) -> ArchiveKey | str:
         return f"{symbol!r} is no symbol."
     if market not in markets:
         return f"{symbol} is of the market {market}, which has no {data_type}."
-    if not FIRST_DAY <= days[0] <= LAST_DAY:
-        return f"Its day {days[0]} is not one of {FIRST_DAY} to {LAST_DAY}, the days known of FTX."
+    if not _FOUNDED <= days[0] <= LAST_DAY:
+        return f"Its day {days[0]} is not one of {_FOUNDED} to {LAST_DAY}, in which there was an FTX."
     return ArchiveKey(data_type, interval, symbol, days[0])
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lakehouse_sdk.archives import ArchiveObject
+from lakehouse_sdk.archives.ftx.layout import is_unusual
 from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.archives.ledger import LedgerEntry
 from lakehouse_sdk.config import QualitySettings
@@ -43,6 +44,11 @@ class ArchiveChecker:
         self._settings = settings
         self._client = client
         self._is_exact = cache(lambda table: table in catalog.find_exact([table]))
+
+    @property
+    def limits(self) -> QualitySettings:
+        """Thresholds of the rules."""
+        return self._settings.quality
 
     def read(self, items: Sequence[CollectedArchive]) -> list[CheckedBatch]:
         """Archives of one data type as they are in bronze, each judged by itself.
@@ -185,6 +191,7 @@ def to_source_file(archive: ArchiveObject, sha256: str) -> SourceFile:
         archive.key,
         sha256,
         read_symbol(archive.source, archive.market, archive.symbol, archive.period_start).canonical or None,
+        is_unusual=archive.source == "ftx" and is_unusual(archive.symbol, archive.period_start.date()),
     )
 
 

@@ -21,6 +21,7 @@ from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageSt
 from lakehouse_sdk.jobs.build.check import ArchiveChecker, to_item
 from lakehouse_sdk.jobs.build.outcome import find_short_days
 from lakehouse_sdk.jobs.build.overlaps import Overlaps
+from lakehouse_sdk.jobs.build.tails import Tails
 from lakehouse_sdk.jobs.collect.report import CollectedArchive
 from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.parallel import map_ordered
@@ -204,6 +205,7 @@ class _Replay:
                 return archive, "Bronze no longer has its bytes: collect it again.", False
             except IntegrityError as error:
                 return archive, str(error), False
+            batch = Tails(self._catalog, self._checker.limits, [item.archive]).judge(batch)
             return archive, batch, holds(self._catalog, batch)
 
         revisions = {item.archive.key: item.revision for _, item in items}

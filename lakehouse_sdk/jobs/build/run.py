@@ -23,6 +23,7 @@ from lakehouse_sdk.events import Notice, ObjectFailed, Observer, StageFinished, 
 from lakehouse_sdk.jobs.build.check import ArchiveChecker, gather_small
 from lakehouse_sdk.jobs.build.outcome import find_alarm, find_short_days
 from lakehouse_sdk.jobs.build.overlaps import Overlaps
+from lakehouse_sdk.jobs.build.tails import Tails
 from lakehouse_sdk.jobs.collect.report import CollectedArchive, CollectReport
 from lakehouse_sdk.jobs.session import Session, open_session
 from lakehouse_sdk.parallel import map_ordered
@@ -257,7 +258,8 @@ class _Builder:
         self._source = source
         self._ledger = session.ledger
         self._catalog = session.catalog
-        self._max_rejected_share = session.settings.quality.max_rejected_share
+        self._limits = session.settings.quality
+        self._tails = Tails(session.catalog, self._limits, ())
         self._checker = checker
         self._pool = pool
         self._branch = branch
@@ -274,6 +276,7 @@ class _Builder:
         """Days first, then the months that hold some of them: which days can be read decides what is left of the month."""
         self._observer(StageStarted("parse", f"{len(items)} archives", total_objects=len(items)))
         self._revisions = {item.archive.key: item.revision for item in items}
+        self._tails = Tails(self._catalog, self._limits, (item.archive for item in items))
         overlaps = Overlaps(self._ledger, (item.archive for item in items))
         months = [item for item in items if overlaps.find_days(item.archive)]
         held = {item.archive.key for item in months}
@@ -323,13 +326,14 @@ class _Builder:
         return [month]
 
     def _note(self, batch: CheckedBatch) -> CheckedBatch:
-        """Pass a batch on to the commit while noting what its archive holds."""
+        """Pass a batch on to the commit while noting what its archive holds, and how it follows on the one before."""
+        batch = self._tails.judge(batch)
         rows = RowCounts(batch.rows_in, batch.rows_accepted, batch.rows_duplicate, batch.rows_quarantined)
         reason = f"{batch.defect.reason}: {batch.defect.detail}" if batch.defect else ""
         if reason:
             self._failed += 1
             self._observer(ObjectFailed("parse", batch.file.key, reason))
-        alarm = find_alarm(batch, self._max_rejected_share)
+        alarm = find_alarm(batch, self._limits.max_rejected_share)
         if alarm:
             self._alarms += 1
             if self._alarms <= _TOLD_ALARMS:

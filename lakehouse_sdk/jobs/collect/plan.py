@@ -178,6 +178,7 @@ class _Planner:
             held=held,
             short=short,
             pass_over=self._passed_over.__setitem__,
+            max_month_bytes=self._settings.archives.max_month_mib * 1024**2,
         )
         return filter(self._options.wants, chosen)
 

@@ -12,8 +12,8 @@ from typing import cast
 
 from isal import igzip, igzip_lib, isal_zlib
 
-MAX_CSV_BYTES = 2 * 1024**3
-"""Largest file that is unpacked: its rows are held in memory, in about its size. Larger months come as days too."""
+MAX_CSV_BYTES = 8 * 1024**3
+"""Largest file that is unpacked, unless the settings say otherwise: its rows are held in memory, in about its size."""
 MAX_RATIO = 200
 """Most bytes out of one byte in, above `RATIO_FREE_BYTES`. Market data reaches 4 to 40; a bomb reaches 1,000."""
 RATIO_FREE_BYTES = 64 * 1024**2
@@ -28,6 +28,7 @@ _LOCAL_LENGTHS_AT = 26
 """Where a zip member's local header has the lengths of name and extra field, two bytes each, which stand behind the header."""
 
 _ENCRYPTED = 0x1
+_UTF8 = 0x800
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _JUNK = "__MACOSX/"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -40,8 +41,8 @@ class ArchiveDefect:
     Attributes:
         reason: `zip-unreadable` (no zip, truncated, wrong CRC, unknown compression), `zip-encrypted`, `zip-members` (not
             exactly the one expected CSV), `zip-bomb` (unpacks beyond the caps), `gzip-unreadable` (no gzip, truncated, wrong
-            CRC), `gzip-trailing` (bytes behind the stream), `gzip-bomb`, `file-too-large` (not packed, beyond the cap),
-            `header-unknown` (other columns).
+            CRC), `gzip-trailing` (bytes behind the stream), `gzip-bomb`, `file-too-large` (beyond `quality.max_unpacked_gib`),
+            `header-unknown` (other columns), `times-missing` (rows stamped with a day alone).
         detail: What was found, one line.
     """
 
@@ -57,7 +58,7 @@ class UnreadableError(Exception):
         self.defect = defect
 
 
-def unpack(data: bytes, stem: str, container: str = "zip") -> Iterator[bytes]:
+def unpack(data: bytes, stem: str, container: str = "zip", max_bytes: int = MAX_CSV_BYTES) -> Iterator[bytes]:
     """The published file in pieces of up to `PIECE_BYTES`, never more than the caps; its CRC is checked behind the last one.
 
     Args:
@@ -66,13 +67,14 @@ def unpack(data: bytes, stem: str, container: str = "zip") -> Iterator[bytes]:
             and do not count as members.
         container: `zip`, `gz` or `plain`. A gzip stream may have several members, one after the other, and zeros
             behind them.
+        max_bytes: Largest file that is unpacked.
 
     Raises:
         UnreadableError: While pieces are taken.
     """
     if container == "gz":
-        return _unpack_gzip(data)
-    return _unpack_plain(data) if container == "plain" else _unpack_zip(data, f"{stem}.csv")
+        return _unpack_gzip(data, max_bytes)
+    return _unpack_plain(data, max_bytes) if container == "plain" else _unpack_zip(data, f"{stem}.csv", max_bytes)
 
 
 def cut_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -89,18 +91,18 @@ def cut_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield last
 
 
-def _unpack_plain(data: bytes) -> Iterator[bytes]:
-    if len(data) > MAX_CSV_BYTES:
+def _unpack_plain(data: bytes, max_bytes: int) -> Iterator[bytes]:
+    if len(data) > max_bytes:
         raise UnreadableError(ArchiveDefect("file-too-large", f"{len(data):,} bytes"))
     for start in range(0, len(data), PIECE_BYTES):
         yield data[start : start + PIECE_BYTES]
 
 
-def _unpack_zip(data: bytes, expected: str) -> Iterator[bytes]:
+def _unpack_zip(data: bytes, expected: str, max_bytes: int) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith(_JUNK)]
-            defect = _find_defect(members, expected)
+            defect = _find_defect(members, expected, max_bytes)
             if defect is not None:
                 raise UnreadableError(defect)
             with archive.open(members[0]):  # compares the two headers of the member
@@ -143,9 +145,9 @@ def _inflate(packed: memoryview) -> Iterator[bytes]:
             yield piece
 
 
-def _unpack_gzip(data: bytes) -> Iterator[bytes]:
+def _unpack_gzip(data: bytes, max_bytes: int) -> Iterator[bytes]:
     """All members of the stream. A gzip file does not reliably say how large it is, so the caps bound what is unpacked."""
-    cap = min(MAX_CSV_BYTES, max(RATIO_FREE_BYTES, MAX_RATIO * len(data)))
+    cap = min(max_bytes, max(RATIO_FREE_BYTES, MAX_RATIO * len(data)))
     if not data:
         raise UnreadableError(ArchiveDefect("gzip-unreadable", "no bytes at all"))
     size = 0
@@ -164,8 +166,18 @@ def _unpack_gzip(data: bytes) -> Iterator[bytes]:
         raise UnreadableError(ArchiveDefect("gzip-unreadable", f"{type(error).__name__}: {error}")) from error
 
 
-def _find_defect(members: list[zipfile.ZipInfo], expected: str) -> ArchiveDefect | None:
-    names = [info.filename for info in members]
+def _read_name(member: zipfile.ZipInfo) -> str:
+    """The name of a member; many packers write UTF-8 without the bit that says so."""
+    if member.filename.isascii() or member.flag_bits & _UTF8:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
+
+
+def _find_defect(members: list[zipfile.ZipInfo], expected: str, max_bytes: int) -> ArchiveDefect | None:
+    names = [_read_name(info) for info in members]
     if names != [expected]:
         shown = ", ".join(repr(name) for name in names[:5]) or "none"
         return ArchiveDefect("zip-members", f"expected only {expected!r}, found {len(names)}: {shown}")
@@ -176,8 +188,10 @@ def _find_defect(members: list[zipfile.ZipInfo], expected: str) -> ArchiveDefect
     if member.flag_bits & _ENCRYPTED:
         return ArchiveDefect("zip-encrypted", f"{expected!r} is encrypted")
     ratio = member.file_size / max(member.compress_size, 1)
-    if member.file_size > MAX_CSV_BYTES or (member.file_size > RATIO_FREE_BYTES and ratio > MAX_RATIO):
+    if member.file_size > RATIO_FREE_BYTES and ratio > MAX_RATIO:
         return ArchiveDefect(
             "zip-bomb", f"{expected!r} unpacks to {member.file_size:,} bytes, {ratio:.0f} times its packed size"
         )
+    if member.file_size > max_bytes:
+        return ArchiveDefect("file-too-large", f"{expected!r} has {member.file_size:,} bytes, the limit is {max_bytes:,}")
     return None

@@ -35,8 +35,8 @@ from lakehouse_sdk.tables.judge.parse import (
     to_instants,
     verify,
 )
-from lakehouse_sdk.tables.judge.roundtrip import count_rounded, may_be_rounded
-from lakehouse_sdk.tables.judge.rules import ARCHIVE, SYMBOL, Given, Severity, apply_rules, select_installed
+from lakehouse_sdk.tables.judge.roundtrip import count_rounded, count_truncated, may_be_rounded
+from lakehouse_sdk.tables.judge.rules import ARCHIVE, SYMBOL, TIME_TRUNCATED, Given, Severity, apply_rules, select_installed
 from lakehouse_sdk.tables.judge.validation import CheckedBatch, apply_rejecting, find_scope, validate
 from lakehouse_sdk.tables.layout.days import count_days
 from lakehouse_sdk.tables.layout.formats import FormatSpec
@@ -109,8 +109,9 @@ def check_archives(
             if body is not None:
                 bodies[place] = body
         checked |= _check_bodies(bodies, spec, limits)
+    most = round(limits.max_unpacked_gib * 1024**3)
     return [
-        checked[place] if place in checked else validate(parse_archive(data, file, exact=exact), limits)
+        checked[place] if place in checked else validate(parse_archive(data, file, exact=exact, max_bytes=most), limits)
         for place, (data, file) in enumerate(archives)
     ]
 
@@ -120,7 +121,7 @@ def _group(archives: Sequence[tuple[bytes, SourceFile]], *, exact: bool) -> list
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     specs: dict[tuple[object, ...], FormatSpec] = {}
     for place, (data, file) in enumerate(archives):
-        if len(data) >= SMALL_BYTES:
+        if len(data) >= SMALL_BYTES or file.is_unusual:
             continue
         spec = find_spec(file, exact=exact)
         series = (spec.content, file.source, file.market, file.data_type, file.interval, file.instrument is None)
@@ -190,6 +191,7 @@ def _judge(
     least, most = (reduce(times, lengths.starts).tolist() for reduce in (np.minimum.reduceat, np.maximum.reduceat))
     rows_flagged = [0] * len(files) if flagged is None else lengths.total(flagged.to_numpy()).tolist()
     is_rounded = may_be_rounded(text, rows, spec)
+    is_finer = count_truncated(text, spec) > 0
     first_times = rows[spec.row_time].gather(lengths.starts).to_list()
     last_times = rows[spec.row_time].gather(lengths.stops - 1).to_list()
     none = pl.DataFrame(schema=REJECTED_SCHEMA)
@@ -207,7 +209,8 @@ def _judge(
             quarantined=none,
             rows_duplicate=0,
             rows_flagged=rows_flagged[number],
-            flags={rule_id: found[number] for rule_id, found in flags.items() if found[number]},
+            flags={rule_id: found[number] for rule_id, found in flags.items() if found[number]}
+            | ({TIME_TRUNCATED: cut} if (cut := count_truncated(body.text, spec) if is_finer else 0) else {}),
             rule_failures={},
             days=count_days(own, marks, none["line"], spec, body.file, LINE),
             has_header=body.has_header,

@@ -8,6 +8,7 @@ ones are kept.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -19,11 +20,11 @@ import polars as pl
 from lakehouse_sdk.errors import IntegrityError
 from lakehouse_sdk.parallel import take_ahead
 from lakehouse_sdk.tables.judge.cells import empty_rows, read_cell, read_decimals
-from lakehouse_sdk.tables.judge.container import ArchiveDefect, UnreadableError, cut_lines, unpack
+from lakehouse_sdk.tables.judge.container import MAX_CSV_BYTES, ArchiveDefect, UnreadableError, cut_lines, unpack
 from lakehouse_sdk.tables.judge.json_lines import find_unknown_keys, key_of, read_objects
 from lakehouse_sdk.tables.judge.lines import REJECTED_SCHEMA, find_text, read_lines, unquote
-from lakehouse_sdk.tables.judge.roundtrip import count_rounded
-from lakehouse_sdk.tables.layout.decimals import exact_types
+from lakehouse_sdk.tables.judge.roundtrip import count_rounded, count_truncated
+from lakehouse_sdk.tables.layout.decimals import PREFIX, exact_types
 from lakehouse_sdk.tables.layout.formats import (
     INSTANT_LIMIT,
     MICROSECONDS_FROM,
@@ -73,6 +74,7 @@ class ParsedArchive:
         time_unit: `s`, `ms`, `us`, `mixed` or `text`, as written for `spec.row_time`; None without rows.
         defect: Why nothing could be read at all; then there are no rows.
         numbers_rounded: Numbers of the rows whose text has more digits than float64 holds.
+        times_truncated: Times of the file that say more than microseconds, which is what is kept.
         data: The archive itself: where a rule rejects a row, its text is looked up.
     """
 
@@ -84,6 +86,7 @@ class ParsedArchive:
     time_unit: str | None = None
     defect: ArchiveDefect | None = None
     numbers_rounded: int = 0
+    times_truncated: int = 0
     data: bytes = field(default=b"", repr=False)
 
     @property
@@ -93,10 +96,10 @@ class ParsedArchive:
 
     def find_text(self, lines: Sequence[int]) -> list[str]:
         """The text of these lines, in the order given, each cut at `lines.TEXT_LIMIT` characters; unpacks the archive again."""
-        return find_text(cut_lines(unpack(self.data, self.file.stem, self.file.container)), lines)
+        return find_text(cut_lines(unpack(self.data, self.file.stem, self.file.container, sys.maxsize)), lines)
 
 
-def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> ParsedArchive:
+def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False, max_bytes: int = MAX_CSV_BYTES) -> ParsedArchive:
     """Parse one archive; pure and picklable, so that threads and processes can run it.
 
     Whatever the bytes hold, the result says so: an archive that cannot be read has a `defect`, a malformed line is in
@@ -106,6 +109,7 @@ def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> Pars
         data: The whole archive.
         file: What it is said to be.
         exact: True to read numbers as decimals as well, for a table that holds them.
+        max_bytes: Largest file that is unpacked.
 
     Raises:
         UsageError: No format is known for this source, market and data type.
@@ -113,7 +117,7 @@ def parse_archive(data: bytes, file: SourceFile, *, exact: bool = False) -> Pars
     """
     spec = find_spec(file, exact=exact)
     verify(data, file)
-    return parse_as(data, file, spec)
+    return parse_as(data, file, spec, max_bytes)
 
 
 def find_spec(file: SourceFile, *, exact: bool) -> FormatSpec:
@@ -136,10 +140,10 @@ def verify(data: bytes, file: SourceFile) -> None:
         raise IntegrityError(f"{file.key} was to have SHA-256 {file.sha256} and has {actual}.", hint="Collect it again.")
 
 
-def parse_as(data: bytes, file: SourceFile, spec: FormatSpec) -> ParsedArchive:
+def parse_as(data: bytes, file: SourceFile, spec: FormatSpec, max_bytes: int = MAX_CSV_BYTES) -> ParsedArchive:
     """As `parse_archive`, in a format that is given; whose bytes they are is not asked."""
     try:
-        pieces = cut_lines(unpack(data, file.stem, file.container))
+        pieces = cut_lines(unpack(data, file.stem, file.container, max_bytes))
         return _parse_pieces(take_ahead(pieces) if len(data) > _LARGE_BYTES else pieces, file, spec, data)
     except UnreadableError as error:
         return refuse_archive(file, spec, error.defect)
@@ -184,14 +188,17 @@ def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, d
         return ParsedArchive(file, spec, _no_rows(spec), has_header=begins.has_header, defect=begins.defect)
     first_line = begins.first_line
     kept, rejected = [empty_rows(spec, LINE)], [pl.DataFrame(schema=REJECTED_SCHEMA)]
-    rounded = 0
+    rounded = truncated = 0
     for piece in chain((begins.text,), pieces):
         rows, bad = _read(piece, first_line, spec)
         rounded += count_rounded(piece, rows, spec)
+        truncated += count_truncated(piece, spec)
         kept.append(rows)
         rejected.append(bad)
         first_line += piece.count(b"\n")
     rows = pl.concat(kept)
+    if rows.is_empty() and (stamped := _find_day_stamps(rejected, spec)):
+        return ParsedArchive(file, spec, _no_rows(spec), has_header=begins.has_header, defect=stamped)
     return ParsedArchive(
         file,
         spec,
@@ -200,8 +207,20 @@ def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, d
         begins.has_header,
         _find_time_unit(rows[spec.row_time], spec),
         numbers_rounded=rounded,
+        times_truncated=truncated,
         data=data,
     )
+
+
+_DAY_ONLY = r"=[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+def _find_day_stamps(rejected: list[pl.DataFrame], spec: FormatSpec) -> ArchiveDefect | None:
+    """Why no row has a time: the publisher wrote the day alone, and which row was when nobody can say."""
+    values = pl.concat(rejected)["value"]
+    if values.is_empty() or not values.str.contains(f"^{spec.row_time}{_DAY_ONLY}").all():
+        return None
+    return ArchiveDefect("times-missing", f"all {values.len():,} rows are stamped with a day alone, first {values[0]!r}")
 
 
 def _skip_blank(pieces: Iterator[bytes]) -> tuple[bytes, int]:
@@ -354,8 +373,21 @@ def _no_rows(spec: FormatSpec) -> pl.DataFrame:
 
 
 def to_instants(rows: pl.DataFrame, spec: FormatSpec) -> pl.DataFrame:
-    """Integers to UTC times: the unit of a number by its magnitude, texts and dates are microseconds by now."""
-    return rows.with_columns(_make_instants(spec))
+    """Integers to UTC times: the unit of a number by its magnitude, texts and dates are microseconds by now.
+
+    Of pairs that say 0 for nothing both become null.
+    """
+    return rows.with_columns(*_make_instants(spec), *_make_nulls(spec))
+
+
+@lru_cache(_FORMATS_KEPT)
+def _make_nulls(spec: FormatSpec) -> tuple[pl.Expr, ...]:
+    found = []
+    for pair in spec.absent:
+        is_none = pl.all_horizontal(pl.col(name).fill_null(0) == 0 for name in pair)
+        names = [*pair, *(f"{PREFIX}{name}" for name in pair)] if spec.exact else pair
+        found += [pl.when(~is_none).then(pl.col(name)).alias(name) for name in names]
+    return tuple(found)
 
 
 @lru_cache(_FORMATS_KEPT)

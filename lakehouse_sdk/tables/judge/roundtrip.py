@@ -6,6 +6,7 @@ columns of such a file are read again, as text.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
@@ -43,6 +44,14 @@ def count_rounded(body: bytes, rows: pl.DataFrame, spec: FormatSpec) -> int:
     if texts is None:
         texts = read_texts(body, spec)
     return sum(_count_lost(texts[name]) for name in names)
+
+
+_FINER = re.compile(rb"[ T]\d\d:\d\d:\d\d\.\d{6}0*[1-9]")
+
+
+def count_truncated(body: bytes, spec: FormatSpec) -> int:
+    """Times whose text says more than microseconds; the rest of their digits is cut off, never rounded to a later time."""
+    return len(_FINER.findall(body)) if spec.names(Kind.TEXT_INSTANT) else 0
 
 
 def may_be_rounded(body: bytes, rows: pl.DataFrame, spec: FormatSpec) -> bool:

@@ -17,6 +17,8 @@ from lakehouse_sdk.tables.judge.rules import (
     CONFLICTING_DUPLICATE,
     EXACT_SCALE,
     SENTENCES,
+    TIME_TRUNCATED,
+    UNUSUAL_KEY,
     Given,
     Rule,
     Severity,
@@ -127,6 +129,10 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
     good, rejected = _reject(parsed, given, failures)
     good, conflicts, rows_duplicate = _deduplicate(good, parsed)
     flags, flagged = _flag(good, given, failures)
+    if parsed.times_truncated:
+        flags = {**flags, TIME_TRUNCATED: parsed.times_truncated}
+    if parsed.file.is_unusual and good.height:
+        flags, flagged = {**flags, UNUSUAL_KEY: good.height}, pl.repeat(True, good.height, eager=True)  # noqa: FBT003
     quarantined = _with_text(parsed, pl.concat([rejected, conflicts]))
     days = count_days(good, flagged, quarantined["line"], parsed.spec, parsed.file, LINE)
     good = _ordered(good, parsed)

@@ -24,6 +24,7 @@ class SourceFile:
         key: Key as the publisher lists it; the name under which a newer revision replaces an older one.
         sha256: Hash of the archive's bytes, 64 lower-case hexadecimal digits.
         instrument: The symbol as ccxt writes it, for example `BTC/USDT:USDT`; None where its spelling follows no known rule.
+        is_unusual: True where symbol or day are of no form that is known of the publisher; its rows are flagged.
     """
 
     source: str
@@ -36,6 +37,7 @@ class SourceFile:
     key: str
     sha256: str
     instrument: str | None = None
+    is_unusual: bool = False
 
     def __post_init__(self) -> None:
         for name in ("period_start", "period_end"):

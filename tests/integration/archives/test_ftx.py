@@ -198,7 +198,7 @@ ODD = {
     "trades/2022/01/01/old/deep/BTC-PERP.csv.gz": "does not lie in a folder",
     "trades/2022/11/14/BTC-PERP.csv.gz": "2022-11-14 is not one of",
     "trades/2023/01/01/BTC-PERP.csv.gz": "2023-01-01 is not one of",
-    "trades/2019/07/31/BTC-PERP.csv.gz": "2019-07-31 is not one of",
+    "trades/2019/04/30/BTC-PERP.csv.gz": "2019-04-30 is not one of",
     "trades/0001/01/01/BTC-PERP.csv.gz": "0001-01-01 is not one of",
     "trades/9999/12/31/BTC-PERP.csv.gz": "9999-12-31 is not one of",
     "trades/0000/00/00/BTC-PERP.csv.gz": "is no day",

@@ -81,3 +81,32 @@ def test_auto_reads_every_published_day_exactly_once(make_archive: MakeArchive, 
     taken = covered(select_cadence(found))
     assert len(taken) == len(set(taken))
     assert set(taken) == set(covered(found))
+
+
+def test_a_month_beyond_the_limit_is_left_for_its_days_where_all_are_published(make_archive: MakeArchive) -> None:
+    month = make_archive("2024-02")
+    days = [make_archive(f"2024-02-{day:02}") for day in range(1, 30)]
+    limit = month.size_bytes - 1
+    assert list(select_cadence([*days, month], max_month_bytes=limit)) == days
+    assert list(select_cadence([*days[1:], month], max_month_bytes=limit)) == [month], "its first day is nowhere else"
+    assert list(select_cadence([*days, month], max_month_bytes=month.size_bytes)) == [month]
+
+
+def test_a_day_that_the_tables_lack_is_taken_beside_its_month_and_the_others_are_told_of(make_archive: MakeArchive) -> None:
+    month, days = make_archive("2024-02"), [make_archive(f"2024-02-{day:02}") for day in (3, 4, 5)]
+    told: dict[str, list[datetime]] = {}
+    taken = select_cadence(
+        [*days, month],
+        held=lambda _: {month.key},
+        short=lambda _: {days[1].period_start},
+        pass_over=told.__setitem__,  # type: ignore[arg-type]
+    )
+    assert list(taken) == [days[1], month]
+    assert told == {month.key: [days[0].period_start, days[2].period_start]}
+
+
+def test_a_month_is_taken_where_one_of_its_days_lacks_rows(make_archive: MakeArchive) -> None:
+    month, days = make_archive("2024-02"), [make_archive(f"2024-02-{day:02}") for day in range(1, 30)]
+    have = {day.key for day in days}
+    assert month not in list(select_cadence([*days, month], held=lambda _: have))
+    assert month in list(select_cadence([*days, month], held=lambda _: have, short=lambda _: {days[7].period_start}))

@@ -11,7 +11,7 @@ import pytest
 
 from lakehouse_sdk.archives import ArchiveObject, ArchiveQuery, Oddity
 from lakehouse_sdk.archives.ftx import DATASETS, ArchiveKey, FtxConnector, Layout, find_market, format_key, parse_key
-from lakehouse_sdk.archives.ftx.layout import parse_day
+from lakehouse_sdk.archives.ftx.layout import is_unusual, parse_day
 from lakehouse_sdk.config import load_settings
 from lakehouse_sdk.errors import ConfigurationError, UsageError
 from lakehouse_sdk.uris import LocalAddress, S3Address
@@ -31,7 +31,9 @@ from lakehouse_sdk.uris import LocalAddress, S3Address
         ("BTC-MOVE-0605", "move"),
         ("BTC-MOVE-WK-0605", "move"),
         ("BTC-MOVE-2020Q1", "move"),
-        ("BTC", None),
+        ("TRUMP", "future"),
+        ("PERPETUALS", None),
+        ("btc", None),
         ("BTC/USD", None),
         ("btc-usd", None),
         ("BTC-USD-", None),
@@ -82,8 +84,8 @@ DAY = "2022/03/01"
         ("tardis", "trades/2022-03-01/BTC-USD.csv.gz", "does not lie in a folder YYYY/MM/DD of trades/"),
         ("tardis", f"trades/{DAY}/old/BTC-USD.csv.gz", "does not lie in a folder"),
         ("tardis", "trades/BTC-USD.csv.gz", "does not lie in a folder"),
-        ("tardis", "trades/2022/11/14/BTC-USD.csv.gz", "2022-11-14 is not one of 2019-08-01 to 2022-11-13"),
-        ("tardis", "trades/2019/07/31/BTC-USD.csv.gz", "2019-07-31 is not one of"),
+        ("tardis", "trades/2022/11/14/BTC-USD.csv.gz", "2022-11-14 is not one of 2019-05-01 to 2022-11-13"),
+        ("tardis", "trades/2019/04/30/BTC-USD.csv.gz", "2019-04-30 is not one of"),
         ("tardis", f"trades/{DAY}/BTC-USD.json.gz", r"does not end with \.csv\.gz"),
         ("tardis", f"trades/{DAY}/BTC-USD.csv", r"does not end with \.csv\.gz"),
         ("tardis", f"trades/{DAY}/BTC-USD.csv.gz.tmp", "not finished writing"),
@@ -209,3 +211,13 @@ def test_transfer_is_told_where_an_archive_lies(make_archive: Callable[..., Arch
     address = FtxConnector(settings).find_address(found)
     assert address == S3Address("ftx", f"a/b/{found.key}", profile="office")
     assert isinstance(connect(root="/somewhere").find_address(found), LocalAddress)
+
+
+def test_what_a_mirror_alone_knows_is_an_archive_and_said_to_be_unusual() -> None:
+    for key in ("trades/2019/07/31/BTC-PERP.csv.gz", "trades/2020/11/03/TRUMP.csv.gz"):
+        found = parse_key(key, "tardis")
+        assert isinstance(found, ArchiveKey)
+        assert is_unusual(found.symbol, found.day)
+    usual = parse_key("trades/2020/11/03/TRUMP2024.csv.gz", "tardis")
+    assert isinstance(usual, ArchiveKey)
+    assert not is_unusual(usual.symbol, usual.day)

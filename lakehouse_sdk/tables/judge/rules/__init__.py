@@ -28,11 +28,15 @@ ONLY_IN_DAILY = "only-in-daily"
 ONLY_IN_MONTHLY = "only-in-monthly"
 EXACT_SCALE = "exact-scale"
 IN_TWO_ARCHIVES = "in-two-archives"
+TIME_TRUNCATED = "time-truncated"
+UNUSUAL_KEY = "unusual-key"
 SENTENCES = {
     COLUMN_COUNT: "A line has exactly the columns of its format.",
     NUMBER: "Every field is what its column asks for: a finite number, an instant, a truth value, a side or a word.",
     CONFLICTING_DUPLICATE: "Rows with the same natural key have the same content.",
     EXACT_SCALE: "Every number fits the decimals of an exact table whole: 10 after the point, of ratios 18.",
+    TIME_TRUNCATED: "Times are written in microseconds or less finely; finer digits are cut off.",
+    UNUSUAL_KEY: "The archive's symbol and day are of a form that is known of its source.",
     IN_TWO_ARCHIVES: "A row is in the archive of its own day only.",
     DIFFERS_FROM_DAILY: "A month says of a row what the day's archive says.",
     ONLY_IN_DAILY: "A month has the rows that the day's archive has.",
@@ -59,6 +63,8 @@ __all__ = [
     "RULES",
     "SENTENCES",
     "SYMBOL",
+    "TIME_TRUNCATED",
+    "UNUSUAL_KEY",
     "Given",
     "Rule",
     "RuleWarning",

@@ -30,6 +30,12 @@ def _stamp_gap(given: Given) -> pl.Expr:
     return (given.within(pl.col("create_time").sort().diff()) > _METRICS_STEP).fill_null(value=False)
 
 
+def _open_interest_jump(given: Given) -> pl.Expr:
+    interest = pl.col("sum_open_interest")
+    before = given.within(interest.shift(1))
+    return ((before > 0) & ((interest - before).abs() > given.limits.open_interest_jump * before)).fill_null(value=False)
+
+
 def _interval_hours(_given: Given) -> pl.Expr:
     return ~pl.col("interval_hours").is_between(1, 24)
 
@@ -79,6 +85,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         flag("stamp-misaligned", "Rows are labelled with full five minutes.", ("create_time",), _stamp_misaligned),
         flag("stamp-gap", "Rows follow each other every five minutes.", ("create_time",), _stamp_gap),
+        flag(
+            "open-interest-jump",
+            "The open interest changes by less than `quality.open_interest_jump` from row to row.",
+            ("sum_open_interest",),
+            _open_interest_jump,
+        ),
         ROW_ORDER,
     ),
     FUNDING: (

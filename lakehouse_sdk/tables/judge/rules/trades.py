@@ -73,6 +73,12 @@ def _depth_frozen(given: Given) -> pl.Expr:
     return (changes == 1) & (pl.len().over(*given.by, "percentage") >= given.limits.frozen_snapshots)
 
 
+def _implied_price_jump(given: Given) -> pl.Expr:
+    price = pl.col("notional") / pl.col("depth")
+    before = price.shift(1).over(*given.by, "percentage")
+    return ((price - before).abs() > given.limits.price_jump * before).fill_null(value=False)
+
+
 _QUANTITIES = ("quantity", "contract_quantity")
 _QUANTITY_POSITIVE = reject(
     "quantity-positive", "Quantities are greater than 0.", _QUANTITIES, _quantity_positive, partial=True
@@ -139,6 +145,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "The depth of a band changes within `quality.frozen_snapshots`.",
             ("percentage", "depth"),
             _depth_frozen,
+        ),
+        flag(
+            "implied-price-jump",
+            "The price at which a band is valued changes by less than `quality.price_jump` between snapshots.",
+            ("depth", "notional"),
+            _implied_price_jump,
         ),
         ROW_ORDER,
     ),

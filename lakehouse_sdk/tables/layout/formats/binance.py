@@ -108,7 +108,7 @@ _CM_TRADE_COLUMNS = _trade_columns(
 )
 _BOOK_TICKER_COLUMNS = (
     Column("update_id", Kind.INTEGER),
-    *_floats("best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty"),
+    *_floats("best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty", optional=True),
     Column("transaction_time", Kind.INSTANT),
     Column("event_time", Kind.INSTANT),
 )
@@ -219,6 +219,7 @@ FORMATS: tuple[FormatSpec, ...] = (
             *(_SOURCE, market, "bookTicker", BOOK_TICKER, _BOOK_TICKER_COLUMNS, ("update_id", "event_time"), "event_time"),
             early=_SENDING,
             late=_SENDING,
+            absent=(("best_bid_price", "best_bid_qty"), ("best_ask_price", "best_ask_qty")),
         )
         for market in _FUTURES
     ),

@@ -123,6 +123,7 @@ class FormatSpec:
         late: How far behind the last instant before the period's end a row may lie.
         alternatives: Other forms in which the same data is published, told apart by what the archive's key ends with.
         exact: True where numbers are to be read as decimals too.
+        absent: Pairs of columns, a price and an amount, that both say 0 where there is neither; such a pair is two nulls.
     """
 
     source: str
@@ -138,6 +139,7 @@ class FormatSpec:
     late: timedelta = timedelta(0)
     alternatives: tuple[FormatSpec, ...] = field(default=(), repr=False)
     exact: bool = False
+    absent: tuple[tuple[str, str], ...] = ()
 
     def names(self, *kinds: Kind) -> tuple[str, ...]:
         """Columns of these kinds, in the order of the file."""
