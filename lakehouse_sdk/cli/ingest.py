@@ -28,8 +28,11 @@ def ingest(
     table: Annotated[str, typer.Argument(help="Full name, for example silver.my_signals; created when missing.")],
     paths: Annotated[list[str], typer.Argument(help="Files, folders, lakehouse:// or s3:// prefixes.")],
     schema: Annotated[
-        Path | None,
-        typer.Option(help="TOML or JSON with columns, time and key. Default: the schema the table was created with."),
+        str | None,
+        typer.Option(
+            help="TOML or JSON file with columns, time and key, or a preset: freqtrade, cryptodatadownload, kraken,"
+            " kraken-trades, lean-minute, lean-daily, backtesting. Default: the schema the table was created with."
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Judge anew also what the table has, after a rule changed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, its kind in `type`.")] = False,
@@ -41,11 +44,13 @@ def ingest(
     Examples:
       1. A folder, the first time:
          lakehouse tables ingest silver.my_signals ./signals --schema signals.toml
-      2. What came since:
+      2. Candles that you have from elsewhere:
+         lakehouse tables ingest silver.kraken_hours ./XBTUSD_60.csv --schema kraken
+      3. What came since:
          lakehouse tables ingest silver.my_signals ./signals
     """
     lake = connect(observer=ignore_events if as_json else progress())
-    report = lake.ingest(paths, table, schema=None if schema is None else _read_schema(schema), again=again)
+    report = lake.ingest(paths, table, schema=None if schema is None else _find_schema(schema), again=again)
     for file in report.files:
         if as_json:
             print_json({"type": "file", **asdict(file)})
@@ -57,6 +62,11 @@ def ingest(
         print(report.summary)
     if report.unreadable:
         raise typer.Exit(1)
+
+
+def _find_schema(name: str) -> dict[str, Any] | str:
+    """The values of a schema's file, or the name of a preset."""
+    return name if not Path(name).suffix and not Path(name).exists() else _read_schema(Path(name))
 
 
 def _read_schema(file: Path) -> dict[str, Any]:

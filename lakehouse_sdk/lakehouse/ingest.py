@@ -25,7 +25,7 @@ class IngestCalls:
         paths: str | Path | Iterable[str | Path],
         table: str,
         *,
-        schema: TableSchema | Mapping[str, Any] | None = None,
+        schema: TableSchema | Mapping[str, Any] | str | None = None,
         again: bool = False,
     ) -> IngestReport:
         """Read CSV, JSON lines and Parquet of your own into a table with a declared schema. Idempotent by name and SHA-256.
@@ -35,9 +35,10 @@ class IngestCalls:
 
         Args:
             paths: Files, folders or prefixes: local, `lakehouse://[profile@]bucket/prefix` or `s3://…`; `.csv`, `.jsonl`,
-                `.ndjson`, `.json` (each also with `.gz`), `.zip` with one CSV of its name, `.parquet`.
+                `.ndjson`, `.json` (each also with `.gz`), `.zip` with one CSV of any name, `.parquet`, `.feather`.
             table: Full name, for example `silver.my_signals`; created when missing.
-            schema: `TableSchema` or its plain values; None for the one that the table was created with.
+            schema: `TableSchema`, its plain values, or a preset: `freqtrade`, `cryptodatadownload`, `kraken`, `kraken-trades`,
+                `lean-minute`, `lean-daily`, `backtesting`; None for the one that the table was created with.
             again: True to judge also files anew whose bytes the table has, after a rule or threshold changed.
 
         Raises:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.judge.container import ArchiveDefect as ArchiveDefect
     from lakehouse_sdk.tables.judge.declared import TableSchema as TableSchema
     from lakehouse_sdk.tables.judge.declared import check_file as check_file
+    from lakehouse_sdk.tables.judge.declared.presets import get_preset as get_preset
     from lakehouse_sdk.tables.judge.declared.read import find_content as find_content
     from lakehouse_sdk.tables.judge.declared.read import make_file as make_file
     from lakehouse_sdk.tables.judge.many import check_archives as check_archives
@@ -97,6 +98,7 @@ _HOMES = {
     "has_first_instant": "judge.neighbours",
     "has_margin": "judge.neighbours",
     "has_rows_behind": "judge.neighbours",
+    "get_preset": "judge.declared.presets",
     "give_way": "judge.reconcile",
     "read_day_counts": "views.day_counts",
     "holds": "views.replay",
@@ -142,6 +144,7 @@ __all__ = [
     "find_format",
     "find_replayable",
     "get_format",
+    "get_preset",
     "give_way",
     "has_first_instant",
     "has_margin",

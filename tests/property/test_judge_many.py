@@ -99,7 +99,7 @@ def parsed_alone(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """Keys of the archives that were parsed by themselves, since it was asked last."""
     keys: list[str] = []
 
-    def parse(data: bytes, file: SourceFile, *, exact: bool = False) -> object:
+    def parse(data: bytes, file: SourceFile, *, exact: bool = False, max_bytes: int = 0) -> object:
         keys.append(file.key)
         return parse_archive(data, file, exact=exact)
 

@@ -117,7 +117,8 @@ def find_market(symbol: str) -> str | None:
 
 def is_unusual(symbol: str, day: date) -> bool:
     """True where an archive is not of the forms and days that are known of FTX; it is what its mirror says that it is."""
-    return day < FIRST_DAY or _SYMBOLS["unusual future"].fullmatch(symbol) is not None
+    form = next((name for name, form in _SYMBOLS.items() if form.fullmatch(symbol)), "")
+    return day < FIRST_DAY or form.startswith("unusual")
 
 
 def format_key(archive: ArchiveKey, layout: Layout) -> str:

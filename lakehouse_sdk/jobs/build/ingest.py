@@ -120,7 +120,7 @@ def ingest_files(
     *,
     table: str,
     settings: Settings | Session,
-    schema: TableSchema | Mapping[str, Any] | None = None,
+    schema: TableSchema | Mapping[str, Any] | str | None = None,
     again: bool = False,
     observer: Observer = ignore_events,
 ) -> IngestReport:
@@ -130,7 +130,7 @@ def ingest_files(
         paths: Files, folders (with everything below) or prefixes: local, `lakehouse://[profile@]bucket/prefix` or `s3://…`.
         table: Full name, for example `silver.my_signals`; created when missing.
         settings: Where lake and catalogue are.
-        schema: The declaration, or its plain values; None for the one that the table was created with.
+        schema: The declaration, its plain values, or the name of a preset; None for the one that the table was created with.
         again: True to judge also files anew whose bytes the table has, after a rule or threshold changed.
         observer: Told as stages `parse` and `commit`.
 
@@ -140,9 +140,11 @@ def ingest_files(
         ConnectError, AccessError: A path cannot be read, or the lake not written.
         TableError: A commit lost its race too often.
     """
-    from lakehouse_sdk.tables import TableSchema  # noqa: PLC0415 (loads Iceberg and Arrow)
+    from lakehouse_sdk.tables import TableSchema, get_preset  # noqa: PLC0415 (loads Iceberg and Arrow)
 
     started = time.perf_counter()
+    if isinstance(schema, str):
+        schema = get_preset(schema)
     declared = schema if schema is None or isinstance(schema, TableSchema) else TableSchema.from_dict(schema)
     with open_session(settings) as session, ThreadPoolExecutor(_READERS, "ingest") as pool:
         settings, catalog = session.settings, session.catalog

@@ -292,8 +292,8 @@ def _slices(body: bytes) -> Iterator[bytes]:
 
 def read_fast(body: bytes, first_line: int, spec: FormatSpec) -> pl.DataFrame | None:
     """All rows in one pass, or None where any line is not exactly as published."""
-    if spec.content == "quoted":
-        return None
+    if spec.content == "quoted" or any(column.optional and column.kind in _AS_TEXT for column in spec.columns):
+        return None  # of an optional text only the reader of lines knows whether it was empty, or none
     if spec.content == "csv" and b'"' in (body := unquote(body)):
         return None  # a quote that means something, or a stray one, which must not swallow lines
     if not body:

@@ -34,7 +34,7 @@ def make_metrics(random: Random, start: datetime) -> Rows:
     """Open interest every five minutes, from 00:05 to the next day's 00:00; ratios may be missing."""
     for number in range(1, 289):
         time = start + timedelta(minutes=5 * number)
-        interest = Decimal(random.randrange(10**9, 10**10)) / 1000
+        interest = Decimal(random.randrange(4 * 10**9, 5 * 10**9)) / 1000
         value = interest * random.randrange(900, 1100) / 7
         ratios = ["" if random.random() < 0.05 else f"{random.random() * 5:.15f}" for _ in _RATIOS]
         line = line_of(f"{time:%Y-%m-%d %H:%M:%S}", "BTCUSDT", plain(interest), f"{value:.5f}", *ratios)

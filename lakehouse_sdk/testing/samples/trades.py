@@ -125,7 +125,7 @@ def make_book_depth(random: Random, start: datetime) -> Rows:
         grown = {side: sorted(Decimal(random.randrange(1, 10**9)) / 1000 for _ in range(6)) for side in (-1, 1)}
         for number, band in enumerate(_BANDS):
             depth = grown[-1][5 - number] if number < 6 else grown[1][number - 6]
-            notional = depth * random.randrange(900, 1100)
+            notional = depth * random.randrange(990, 1010)
             truth = {"depth_time": time, "percentage": float(band), "depth": float(depth), "notional": float(notional)}
             yield Row(line_of(f"{time:%Y-%m-%d %H:%M:%S}", band, padded(depth), padded(notional)), truth)
 

@@ -93,7 +93,7 @@ def test_one_row_in_every_form(name: str, data: bytes | str) -> None:
         ("a.parquet", b"PAR1 not", "parquet-unreadable", "Error"),
         ("a.parquet", _parquet(at=["x"]), "header-unknown", "at is String in the file and time in the schema"),
         ("a.csv.gz", b"no gzip", "gzip-unreadable", ""),
-        ("a.zip", zip_of(("b.csv", b"")), "zip-members", "a.csv"),
+        ("a.zip", zip_of(("b.csv", b""), ("c.csv", b"")), "zip-members", "a.csv"),
     ],
     ids=range(10),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from lakehouse_sdk.errors import UsageError
@@ -28,6 +29,8 @@ from lakehouse_sdk.tables.layout.schemas.layout import (
 
 ColumnType = Literal["int", "float", "text", "bool", "time", "date"]
 
+UNITS = ("s", "ms", "us", "ns", "ms_of_day", "iso")
+"""How a time may be written, beside patterns of `strptime`."""
 KINDS: dict[str, Kind] = {
     "int": Kind.INTEGER,
     "float": Kind.FLOAT,
@@ -43,6 +46,12 @@ _TABLE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 _TAKEN = ("bronze", "gold")
 
 
+def spell_header(header: str) -> str:
+    """A header as a column would be called: `Open Time` and `openTime` are `open_time`."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", header.strip())
+    return re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
+
+
 @dataclass(frozen=True)
 class TableSchema:
     """The declaration of a table that takes files of one's own.
@@ -53,10 +62,18 @@ class TableSchema:
         time: Column that places a row in time; a `time` or a `date`.
         key: Columns that identify a row within a file: exact repetitions are dropped, rows that contradict each other are
             rejected, all of them.
-        optional: Columns that may be empty, or missing in a file; `int` and `float` only.
+        optional: Columns that may be empty, or missing in a file; `int`, `float` and `text` only.
         every: What one partition holds: a `month`, or a `day` for more than about a million rows a day.
         doc: What a row is; stored in the table.
         docs: What columns mean, by name; stored in the table.
+        rename: Header as the files write it, or a pattern with `*` → column, where that is not its name. Letter case, spaces
+            and camel case do not count: `Open Time`, `openTime` and `open_time` are one.
+        ignore: Headers, or patterns, of columns that are not taken; `""` is the unnamed one that a data frame's index makes.
+        units: How times are written, by column, where text in ISO or the magnitude of a number do not say it: `s`, `ms`, `us`,
+            `ns` since 1970, `ms_of_day` since midnight of the day that is in the file's name, `iso` (also a day alone), or a
+            pattern of `strptime`. Times without a zone are UTC.
+        header: False for CSV without column names: its columns are those declared, in their order.
+        skip: Lines before the header, or the first row, that say something else.
 
     Raises:
         UsageError: It contradicts itself; the message names the column.
@@ -69,9 +86,14 @@ class TableSchema:
     every: Literal["month", "day"] = "month"
     doc: str = ""
     docs: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    header: bool = True
+    skip: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("key", "optional"):  # lists, as JSON and TOML have them, are as good
+        for name in ("key", "optional", "ignore"):  # lists, as JSON and TOML have them, are as good
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self._check_columns()
         self._check_roles()
@@ -83,7 +105,14 @@ class TableSchema:
             if type_ not in get_args(ColumnType):
                 types = ", ".join(get_args(ColumnType))
                 raise UsageError(f"Column {column} cannot be of type {type_!r}.", hint=f"Types: {types}.")
-        named = {"key": self.key, "time": (self.time,), "optional": self.optional, "docs": tuple(self.docs)}
+        named = {
+            "key": self.key,
+            "time": (self.time,),
+            "optional": self.optional,
+            "docs": tuple(self.docs),
+            "rename": tuple(self.rename.values()),
+            "units": tuple(self.units),
+        }
         for what, names in named.items():
             if unknown := [name for name in names if name not in self.columns]:
                 raise UsageError(f"{what} names {', '.join(unknown)}, which is not among the columns.")
@@ -94,8 +123,18 @@ class TableSchema:
         if self.columns[self.time] not in {"time", "date"}:
             said = f"{self.time} places rows in time and is {self.columns[self.time]}."
             raise UsageError(said, hint="Declare it `time` or `date`.")
-        if loose := [name for name in self.optional if self.columns[name] not in {"int", "float"} or name in self.key]:
-            raise UsageError(f"{', '.join(loose)} cannot be optional.", hint="Only numbers outside the key can be empty.")
+        if loose := [name for name in self.optional if self.columns[name] not in {"int", "float", "text"} or name in self.key]:
+            raise UsageError(
+                f"{', '.join(loose)} cannot be optional.", hint="Only numbers and texts outside the key can be empty."
+            )
+        if wrong := [f"{name}={unit!r}" for name, unit in self.units.items() if unit not in UNITS and "%" not in unit]:
+            raise UsageError(
+                f"units has {', '.join(wrong)}.", hint=f"Choose one of {', '.join(UNITS)}, or a pattern like %d.%m.%Y."
+            )
+        if no_times := [name for name in self.units if self.columns[name] not in {"time", "date"}]:
+            raise UsageError(f"units names {', '.join(no_times)}, which is no time.")
+        if self.skip < 0:
+            raise UsageError(f"skip={self.skip} is negative.")
         if self.every not in {"month", "day"}:
             raise UsageError(f"every={self.every!r} is neither month nor day.")
 
@@ -153,8 +192,10 @@ class TableSchema:
                 f"{name} is declared otherwise: {'; '.join(found)}.",
                 hint="Further columns are welcome where they are optional; for anything else choose another table.",
             )
+        reading = {name: getattr(wanted, name) for name in ("rename", "ignore", "units", "header", "skip")}
         if not added:
-            return self
+            changed = replace(self, **reading)
+            return self if changed == self else changed
         return TableSchema(
             {**self.columns, **added},
             self.time,
@@ -163,7 +204,24 @@ class TableSchema:
             self.every,
             self.doc,
             {**self.docs, **{column: wanted.docs[column] for column in added if column in wanted.docs}},
+            **reading,
         )
+
+    def find_column(self, header: str) -> str | None:
+        """The column that a header of a file means; None where it is to be ignored.
+
+        Raises:
+            KeyError: No column is meant.
+        """
+        spelled = spell_header(header)
+        for pattern, column in self.rename.items():
+            if fnmatchcase(header.strip().lower(), pattern.strip().lower()) or spell_header(pattern) == spelled:
+                return column
+        if spelled in self.columns:
+            return spelled
+        if any(fnmatchcase(header.strip().lower(), pattern.lower()) for pattern in self.ignore):
+            return None
+        raise KeyError(header)
 
     def to_layout(self, name: str) -> TableLayout:
         """The table as it is created.

@@ -74,7 +74,7 @@ def _depth_frozen(given: Given) -> pl.Expr:
 
 
 def _implied_price_jump(given: Given) -> pl.Expr:
-    price = pl.col("notional") / pl.col("depth")
+    price = pl.when(pl.col("depth") > 0).then(pl.col("notional") / pl.col("depth"))
     before = price.shift(1).over(*given.by, "percentage")
     return ((price - before).abs() > given.limits.price_jump * before).fill_null(value=False)
 
