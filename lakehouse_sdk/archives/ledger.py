@@ -39,6 +39,11 @@ class LedgerState(StrEnum):
     """The source listed it and then did not have it, or lists it no longer; never came to bronze."""
 
 
+LAKE_FORMAT = 2
+"""How a lake is laid out, ledger, tables and bronze together; raised where a release would misread what an older one left.
+
+1: completeness by archives. 2: the days that an archive did not fill are in the ledger, and symbols are read by known assets.
+"""
 IN_BRONZE = frozenset({LedgerState.COPIED, LedgerState.VERIFIED, LedgerState.PARSED, LedgerState.PUBLISHED})
 """States in which bronze holds the bytes."""
 HELD = IN_BRONZE | {LedgerState.DROPPED}
@@ -239,6 +244,13 @@ class Ledger(Protocol):
     def ledger_id(self) -> str:
         """What tells this ledger from another one, also when a lost database was made anew."""
 
+    @property
+    def lake_format(self) -> int:
+        """The format of the lake, see `LAKE_FORMAT`; lower than that until `lakehouse upgrade` was run."""
+
+    def set_lake_format(self, version: int) -> None:
+        """Remember that the lake has this format."""
+
     def compare(self, archives: Sequence[ArchiveObject]) -> list[Sighting]:
         """The archives beside what is known of them, in their order; remembers nothing."""
 
@@ -267,6 +279,9 @@ class Ledger(Protocol):
 
     def note_listing(self, series: Iterable[Series], listing: Listing) -> None:
         """Remember that the source of these series was listed, from the beginning to the end, for this time."""
+
+    def forget_listings(self) -> int:
+        """Forget when sources were listed, so that they are asked again; returns how many listings those were."""
 
     def listings(self, source: str, query: ArchiveQuery) -> Mapping[Series, Sequence[Listing]]:
         """What is remembered of listings of the series that the query asks for, whatever its time."""

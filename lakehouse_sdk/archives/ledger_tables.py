@@ -98,6 +98,7 @@ PASSED_OVER = sa.Table(
     sa.Column("days", sa.BigInteger, nullable=False),  # bit n for the day n of the period, from 0
     sa.PrimaryKeyConstraint("source", "key"),
 )
+FORMAT = sa.Table("lakehouse_format", METADATA, sa.Column("version", sa.Integer, primary_key=True))
 IDENTITY = sa.Table("lakehouse_ledger_identity", METADATA, sa.Column("ledger_id", sa.Text, primary_key=True))
 SERIES = (LEDGER.c.market, LEDGER.c.data_type, LEDGER.c.symbol, LEDGER.c.interval)
 ORDER = (*SERIES, LEDGER.c.frequency, LEDGER.c.period_start, LEDGER.c.key)

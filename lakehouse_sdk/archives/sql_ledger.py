@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 
 from lakehouse_sdk.archives.ledger import (
     IN_BRONZE,
+    LAKE_FORMAT,
     CollectionRun,
     LedgerChange,
     LedgerEntry,
@@ -41,6 +42,7 @@ from lakehouse_sdk.archives.ledger_rows import (
 from lakehouse_sdk.archives.ledger_tables import (
     EVENTS,
     FIELDS,
+    FORMAT,
     IDENTITY,
     LEDGER,
     LISTINGS,
@@ -68,7 +70,8 @@ def open_ledger(settings: Settings) -> SqlLedger:
     """Open the ledger in the database of `ledger.uri`, else of `catalog.uri`; its tables are created when missing.
 
     Raises:
-        ConfigurationError: Neither is set, the address is unusable, or the catalogue is no database.
+        ConfigurationError: Neither is set, the address is unusable, the catalogue is no database, or a later release made the
+            lake.
     """
     if not settings.ledger.uri and is_web_address(settings.catalog.uri):
         raise ConfigurationError(
@@ -86,7 +89,14 @@ def open_ledger(settings: Settings) -> SqlLedger:
             _create_tables(engine)
     except (SQLAlchemyError, ImportError) as error:
         raise refuse_database("The ledger", uri, error) from error
-    return SqlLedger(engine)
+    ledger = SqlLedger(engine)
+    if (found := ledger.lake_format) > LAKE_FORMAT:
+        ledger.close()
+        raise ConfigurationError(
+            f"This lake has format {found}, and this release knows up to {LAKE_FORMAT}: it would misread what is there.",
+            hint="Update lakehouse-sdk.",
+        )
+    return ledger
 
 
 class SqlLedger(SqlDays):
@@ -115,6 +125,17 @@ class SqlLedger(SqlDays):
         """As `Ledger.ledger_id`."""
         with self._reading() as connection:
             return str(connection.execute(sa.select(IDENTITY)).scalar_one())
+
+    @property
+    def lake_format(self) -> int:
+        """As `Ledger.lake_format`."""
+        with self._reading() as connection:
+            return int(connection.execute(sa.select(FORMAT)).scalar_one())
+
+    def set_lake_format(self, version: int) -> None:
+        """As `Ledger.set_lake_format`."""
+        with self._writing() as connection:
+            connection.execute(sa.update(FORMAT).values(version=version))
 
     def compare(self, archives: Sequence[ArchiveObject]) -> list[Sighting]:
         """As `Ledger.compare`."""
@@ -233,6 +254,13 @@ class SqlLedger(SqlDays):
                 parameters = [{f"of_{name}": row[name] for name in names} for row in rows]
                 connection.execute(sa.delete(LISTINGS).where(*by_name, *within), parameters)
                 connection.execute(self._insert(LISTINGS).on_conflict_do_nothing(), rows)
+
+    def forget_listings(self) -> int:
+        """As `Ledger.forget_listings`."""
+        with self._writing() as connection:
+            known = int(connection.execute(sa.select(sa.func.count()).select_from(LISTINGS)).scalar_one())
+            connection.execute(sa.delete(LISTINGS))
+        return known
 
     def listings(self, source: str, query: ArchiveQuery) -> Mapping[Series, Sequence[Listing]]:
         """As `Ledger.listings`."""
@@ -360,6 +388,9 @@ def _create_all(engine: Engine) -> None:
         METADATA.create_all(connection)
         if connection.execute(sa.select(IDENTITY)).first() is None:
             connection.execute(sa.insert(IDENTITY).values(ledger_id=uuid4().hex))
+        if connection.execute(sa.select(FORMAT)).first() is None:  # archives without a number are of the time before numbers
+            is_old = connection.execute(sa.select(LEDGER.c.key).limit(1)).first() is not None
+            connection.execute(sa.insert(FORMAT).values(version=1 if is_old else LAKE_FORMAT))
 
 
 def _leave_transactions_to_us(connection: Any, _: object) -> None:

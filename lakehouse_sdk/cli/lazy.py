@@ -61,6 +61,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "validate": LazyCommand(
         ("validate",), "Prove what a lakehouse holds: run a notebook of checks against it and write a report."
     ),
+    "upgrade": LazyCommand(
+        ("upgrade",),
+        "Bring a lake that an older release made to the format of this one; nothing is collected or read anew.",
+    ),
     "servers": LazyCommand(("servers",), "The programs behind the local servers."),
     "config": LazyCommand(("config",), "Settings: what applies, and where it came from."),
 }

@@ -14,6 +14,7 @@ from lakehouse_sdk.jobs.build.run import BuildReport, BuiltFile, RowCounts, buil
 from lakehouse_sdk.jobs.build.scores import measure_quality
 from lakehouse_sdk.jobs.care.capacity import CapacityReport, ZoneUsage, measure_capacity
 from lakehouse_sdk.jobs.care.retention import RetentionReport, retain_bronze
+from lakehouse_sdk.jobs.care.upgrade import UpgradeReport, upgrade_lake
 from lakehouse_sdk.jobs.care.upkeep import compact_tables, expire_snapshots, relabel_tables, remove_orphans
 from lakehouse_sdk.jobs.collect.coverage import Coverage, measure_coverage, plan_repair
 from lakehouse_sdk.jobs.collect.discover import Discovery, discover_archives
@@ -60,6 +61,7 @@ __all__ = [
     "RowCounts",
     "SyncOptions",
     "Task",
+    "UpgradeReport",
     "UsageReport",
     "ZoneUsage",
     "build_tables",
@@ -93,5 +95,6 @@ __all__ = [
     "retain_bronze",
     "start_sync",
     "sync",
+    "upgrade_lake",
     "verify_archives",
 ]

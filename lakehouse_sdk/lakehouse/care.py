@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from lakehouse_sdk.config import Settings
     from lakehouse_sdk.events import Observer
-    from lakehouse_sdk.jobs import CapacityReport, PublishReport, RetentionReport
+    from lakehouse_sdk.jobs import CapacityReport, PublishReport, RetentionReport, UpgradeReport
     from lakehouse_sdk.tables.iceberg.care.compaction import CompactionReport
     from lakehouse_sdk.tables.iceberg.care.expiry import ExpiryReport
     from lakehouse_sdk.tables.iceberg.care.orphans import OrphanReport
@@ -47,6 +47,23 @@ class CareCalls:
         return compact_tables(
             tables, settings=self.settings, target_bytes=target_bytes, dry_run=dry_run, observer=self._observer
         )
+
+    def upgrade(self, *, dry_run: bool = False) -> UpgradeReport:
+        """Bring a lake that an older release made to the format of this one; nothing is collected or read anew. Idempotent.
+
+        Killed, the same call does the rest. A lake of a later release is refused.
+
+        Args:
+            dry_run: True to say only what would change.
+
+        Raises:
+            ConfigurationError: A later release made the lake, or no catalogue is set.
+            TableError: A commit lost its race too often; what was done before stands.
+            ConnectError, AccessError, StorageError: Lake or catalogue cannot be used.
+        """
+        from lakehouse_sdk.jobs import upgrade_lake  # noqa: PLC0415
+
+        return upgrade_lake(settings=self.settings, dry_run=dry_run, observer=self._observer)
 
     def relabel(self, tables: Sequence[str] | None = None, *, dry_run: bool = False) -> RelabelReport:
         """Give every row the canonical name (`instrument`) that its symbol has by today's rules; nothing is collected anew.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.tables.layout.days import DayCount
@@ -12,6 +13,7 @@ from lakehouse_sdk.tables.layout.schemas import QUALITY, QUALITY_DAYS, SOURCE_KE
 from lakehouse_sdk.tables.read.tables import Tables
 
 _COUNTS = ("day", "rows_accepted", "rows_expected", "rows_flagged", "rows_quarantined", "first_time", "last_time")
+_DAY = timedelta(days=1)
 ArchiveDays = tuple[str, datetime, datetime, str | None, list[DayCount]]
 
 
@@ -39,4 +41,17 @@ def read_day_counts(catalog: Tables, source: str, keys: Collection[str] | None =
     for row in archives.to_pylist():
         key = row[SOURCE_KEY]
         if row["source"] == source and row["defect"] is None and (keys is None or key in keys):
-            yield key, row["period_start"], row["period_end"], row["interval"], counts.get(key, [])
+            yield key, row["period_start"], row["period_end"], row["interval"], _move_midnight(counts.get(key, []))
+
+
+def _move_midnight(days: list[DayCount]) -> list[DayCount]:
+    """The counts with the midnight behind a day on its own day, which older releases counted to the day before."""
+    found = []
+    for count in days:
+        following = count.day + _DAY
+        if count.last_time is not None and count.last_time >= following and len(days) == 1 and count.rows_expected:
+            found.append(replace(count, rows_accepted=count.rows_accepted - 1))
+            found.append(DayCount(following, 1, count.rows_expected, 0, 0, count.last_time, count.last_time))
+        else:
+            found.append(count)
+    return found
