@@ -29,7 +29,7 @@ from lakehouse_sdk.jobs.collect.report import (
     Task,
 )
 from lakehouse_sdk.jobs.collect.run import CopiedArchives, collect, copy_archives, verify_archives
-from lakehouse_sdk.jobs.load.run import load_series
+from lakehouse_sdk.jobs.load.run import find_lacking, load_series
 from lakehouse_sdk.jobs.objects.contents import FolderUsage, UsageReport, list_contents, measure_usage
 from lakehouse_sdk.jobs.objects.copy import plan_copies
 from lakehouse_sdk.jobs.objects.remove import Removal, RemoveReport, plan_removal, remove
@@ -73,6 +73,7 @@ __all__ = [
     "discard_batch",
     "discover_archives",
     "expire_snapshots",
+    "find_lacking",
     "ingest_files",
     "list_contents",
     "list_instruments",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -9,12 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.events import Observer
     from lakehouse_sdk.tables import GoldView, TableCatalog
     from lakehouse_sdk.tables.views.gold import CrossCheck, Feature, Gaps, MadeFrom
 
 
 class GoldCalls:
     """The part of `Lakehouse` that is about gold views."""
+
+    settings: Settings
+    _observer: Observer
 
     if TYPE_CHECKING:
 
@@ -40,7 +46,7 @@ class GoldCalls:
 
         Labelled by their first instant, closed on the left, in UTC. Nothing looks ahead: rows that come later change no bar
         before them. Only whole bars between `start` and `end` are given; one that lacks a part of itself is not complete and
-        says so (`is_complete`).
+        says so (`is_complete`). What the tables lack of the named symbols and time is in `lacking`, and a `Notice`.
 
         Args:
             symbols: One or more symbols, as the publisher spells them (`BTCUSDT`) or as ccxt does (`BTC/USDT:USDT`); None for
@@ -78,7 +84,32 @@ class GoldCalls:
             features=tuple(features),
             as_of=as_of,
         )
-        return open_bars(self.catalog, query)
+        view = open_bars(self.catalog, query)
+        return view if as_of is not None else self._note_lacking(view)
+
+    def _note_lacking(self, view: GoldView) -> GoldView:
+        """The view with what its rows lack, by the same judgement as `load`, which is said once."""
+        from lakehouse_sdk.archives.readiness import ReadyState  # noqa: PLC0415
+        from lakehouse_sdk.events import Notice  # noqa: PLC0415
+        from lakehouse_sdk.jobs import find_lacking  # noqa: PLC0415
+
+        if view.symbols is None or view.start is None or view.end is None:
+            return view
+        gaps = find_lacking(
+            settings=self.settings,
+            source=view.source,
+            market=view.market,
+            table=view.made_from_table,
+            symbols=view.symbols,
+            interval=view.made_from_interval,
+            start=view.start,
+            end=view.end,
+        )
+        lacking = tuple(str(gap) for gap in gaps if gap.state in {ReadyState.MISSING, ReadyState.SHORT})
+        if lacking:
+            more = f", and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+            self._observer(Notice("bars", f"Not all rows are in the tables: {'; '.join(lacking[:3])}{more}."))
+        return replace(view, lacking=lacking)
 
     def cross_check(
         self,

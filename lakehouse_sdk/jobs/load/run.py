@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
@@ -18,7 +19,7 @@ from lakehouse_sdk.archives.instruments import read_symbol, spell_symbol
 from lakehouse_sdk.archives.ledger import Ledger, LedgerEntry
 from lakehouse_sdk.archives.readiness import Gap, ReadyState, find_gaps
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import NotFoundError, UsageError
+from lakehouse_sdk.errors import ConfigurationError, NotFoundError, UsageError
 from lakehouse_sdk.events import Notice, Observer, ignore_events
 from lakehouse_sdk.instants import to_instant
 from lakehouse_sdk.jobs.build.run import build_tables
@@ -116,6 +117,36 @@ def load_series(
         _tell_gaps(request, gaps, missing, observer)
         scan = _scan(session, spec.table, request, columns, gaps, missing)
     return LoadedScan.of(scan, gaps, fetched)
+
+
+def find_lacking(
+    *,
+    settings: Settings | Session,
+    source: str,
+    market: str,
+    table: str,
+    symbols: Sequence[str],
+    interval: str | None,
+    start: datetime,
+    end: datetime,
+) -> list[Gap]:
+    """The times of some series of a table whose rows are not all there, by the judgement of `load`; asks no source.
+
+    Nothing where no connector publishes what the table holds, or there is no ledger.
+    """
+    from lakehouse_sdk.tables.layout.formats import list_formats  # noqa: PLC0415 (loads polars)
+
+    wanted = (source, market, table)
+    types = [spec.data_type for spec in list_formats() if (spec.source, spec.market, spec.table) == wanted]
+    with open_session(settings) as session:
+        gaps: list[Gap] = []
+        for data_type in types:
+            intervals = None if interval is None else (interval,)
+            with suppress(UsageError, ConfigurationError):
+                query = ArchiveQuery((market,), (data_type,), intervals=intervals, start=start, end=end)
+                (dataset,) = session.connector(source).capabilities().select(query)
+                gaps += _chart(session, _Request(source, dataset, tuple(symbols), start, end))
+    return gaps
 
 
 def _tell_gaps(request: _Request, gaps: list[Gap], missing: Missing, observer: Observer) -> None:

@@ -175,6 +175,14 @@ class TestAMonthWithAWeekInIt:
         assert not run(lake).files
         assert load(lake, missing="error").is_complete
 
+    def test_bars_say_what_they_lack(self, lake: Lakehouse, events: list[Event]) -> None:
+        when = {"start": FIRST, "end": "2024-03-01"}
+        view = lake.bars("AUSDT", interval="1d", market="um", **when)  # type: ignore[arg-type]
+        assert view.lacking == ("AUSDT 2024-02-08 to 2024-02-29 (0 of 3 rows; another archive has the day)",)
+        assert any(isinstance(event, Notice) and event.stage == "bars" for event in events)
+        assert lake.bars("AUSDT", interval="1d", market="um", start=FIRST, end=DAYS[7]).lacking == ()
+        assert lake.bars("AUSDT", interval="1d", market="um").lacking == ()
+
     def test_quality_does_not_call_it_perfect(self, lake: Lakehouse) -> None:
         score = lake.quality().score
         assert score is not None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.iceberg.report import TableCommit
 from lakehouse_sdk.tables.read.scan import TableScan
 
+_NAMED = 3
 Gaps = Literal["none", "fill"]
 Feature = Literal["vwap", "returns", "imbalance", "funding", "mark", "index", "premium"]
 
@@ -73,6 +74,8 @@ class GoldView:
         gaps: `none` leaves missing bars out, `fill` puts flat ones in their place.
         features: What is added, in order.
         inputs: Where everything comes from.
+        lacking: What is known to lack of the rows that the bars are made of, one line each; known where symbols and both ends
+            are named, and no state of the past is read. Empty where all that was published is there.
     """
 
     source: str
@@ -89,6 +92,7 @@ class GoldView:
     _prices: Mapping[str, BarInput] = field(repr=False)
     _funding: TableScan | None = field(repr=False)
     _catalog: ViewStore = field(repr=False)
+    lacking: tuple[str, ...] = ()
 
     @property
     def made_from(self) -> str:
@@ -96,13 +100,22 @@ class GoldView:
         return self._bars.scan.table.partition(".")[2]
 
     @property
+    def made_from_table(self) -> str:
+        """Full name of that table."""
+        return self._bars.scan.table
+
+    @property
+    def made_from_interval(self) -> str | None:
+        """Length of the bars that are read; None of trades."""
+        return str(self._bars.interval) if self._bars.interval else None
+
+    @property
     def kind(self) -> dict[str, object]:
         """What makes two views alike: everything but market, symbols, span and states; plain values."""
-        made_of = str(self._bars.interval) if self._bars.interval else None
         return {
             "interval": self.interval,
             "made_from": self.made_from,
-            "made_from_interval": made_of,
+            "made_from_interval": self.made_from_interval,
             "gaps": self.gaps,
             "features": list(self.features),
         }
@@ -235,6 +248,7 @@ class GoldView:
             "to": "the last bar" if self.end is None else self.end.strftime("%Y-%m-%d %H:%M UTC"),
             "gaps": "filled" if self.gaps == "fill" else "left open",
             "features": ", ".join(self.features) or "none",
+            **({"lacking": "; ".join(self.lacking[:_NAMED])} if self.lacking else {}),
         }
         rows = [(item.role, item.table, item.interval, str(item.snapshot_id)) for item in self.inputs]
         return html_card(f"Bars of {self.interval}", facts, html_table(rows, ["what", "from", "bars of", "snapshot"]))
