@@ -40,7 +40,10 @@ class Instrument:
         contract_size: Value of one contract in quote currency, where known.
         first: Start of the first period that the source publishes, aware UTC.
         last: End of the last one, exclusive.
-        delisted: True where others of the same market go on for more than a week (monthly archives: two months) after it.
+        delisted: True where others of the same market go on for more than a week (monthly archives: two months) after it, or
+            where its bars in the tables are without a trade for more than a week at their end.
+        last_trade: End of the last bar with a trade, where the tables have more than a week of bars without one behind it; None
+            otherwise: a publisher may go on with flat bars of a symbol that nobody can trade.
     """
 
     source: str
@@ -54,6 +57,7 @@ class Instrument:
     first: datetime
     last: datetime
     delisted: bool
+    last_trade: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,20 @@ def test_daily_bars_without_a_trade_after_a_delisting_are_a_halt(
     assert lake.quality().counts["rows_flagged"] == 9
 
 
+def test_a_symbol_whose_bars_go_on_without_a_trade_is_not_active(lake: Lakehouse, source: S3Client, bucket: str) -> None:
+    days = [FIRST + n * ONE for n in range(23)]
+    for number, day in enumerate(days):
+        publish(source, bucket, "klines", day, [bar(day, flat=number >= 5)], "1d")
+    (before,) = lake.instruments(markets=["um"])
+    assert (before.last, before.last_trade, before.delisted) == (days[-1] + ONE, None, False)
+    build(lake, "klines")
+    found = lake.instruments(markets=["um"])
+    (after,) = found
+    assert (after.last, after.last_trade, after.delisted) == (days[-1] + ONE, days[5], True)
+    assert found.active_at(days[4]) == (after,)
+    assert found.active_at(days[6]) == ()
+
+
 @pytest.mark.parametrize("nightly", [False, True])
 def test_a_price_that_jumps_between_two_files(lake: Lakehouse, source: S3Client, bucket: str, nightly: bool) -> None:
     prices = ["10", "10.2", "15", "15.1"]
