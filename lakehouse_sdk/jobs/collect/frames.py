@@ -46,7 +46,7 @@ def periods_to_pandas(periods: Sequence[CoveredPeriod]) -> pd.DataFrame:
 def instruments_to_pandas(instruments: Sequence[Instrument]) -> pd.DataFrame:
     """As `Instruments.to_pandas`."""
     columns = {field.name: pd.Series([getattr(item, field.name) for item in instruments]) for field in fields(Instrument)}
-    for name in ("first", "last"):
+    for name in ("first", "last", "last_trade"):
         columns[name] = pd.Series(pd.to_datetime([getattr(item, name) for item in instruments], utc=True))
     columns["contract_size"] = columns["contract_size"].astype("float64")
     return pd.DataFrame(columns)

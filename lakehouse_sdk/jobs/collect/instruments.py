@@ -57,7 +57,7 @@ class Instruments:
         return len(self.instruments)
 
     def active_at(self, moment: datetime) -> tuple[Instrument, ...]:
-        """The symbols that could be traded at this aware time, as the source published them: a universe without survivorship bias.
+        """The symbols that could be traded at this aware time, by what was published: a universe without survivorship bias.
 
         Raises:
             UsageError: The time has no time zone.
