@@ -227,24 +227,36 @@ def verify(
     max_size: MaxSizeOption = None,
     newer_than: NewerOption = None,
     older_than: OlderOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 also where only the sizes of an object could be compared.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether TARGET holds what SOURCE holds, and what is missing, differs or is there besides; nothing is changed.
 
-    Exit code 0: it does, whatever else it holds; 1: something is missing,
-    differs or cannot be read; 2: an address, option or setting is wrong.
+    Exit code 0: it does, proven, whatever else it holds; 1: something is missing,
+    differs or cannot be read; 2: an address, option or setting is wrong;
+    3: nothing is wrong as far as was looked, and of some objects only the sizes
+    were compared (a file and an object in one part or more: --mode etag reads the file).
 
     Examples:
       1. By sizes, ETags and the checksums that the servers keep:
          lakehouse verify s3://lakehouse/bronze s3://backup/bronze
-      2. By reading all zip files back:
+      2. A folder and its copy, each file read once:
+         lakehouse verify ./data s3://lakehouse/data --mode etag
+      3. By reading all zip files back:
          lakehouse verify ./data s3://lakehouse/data --mode sha256 --include '*.zip'
     """
     selection = SelectionOptions(include, exclude, min_size, max_size, newer_than, older_than).to_selection()
     report = _connect(as_json).verify(source, target, mode=mode.value, selection=selection)
     _print_verification(report, as_json=as_json)
-    if not report.ok:
+    if not report.ok or (strict and report.unproven):
         raise typer.Exit(1)
+    if report.unproven:
+        raise typer.Exit(_NOT_PROVEN)
+
+
+_NOT_PROVEN = 3
 
 
 def _connect(as_json: bool) -> Lakehouse:

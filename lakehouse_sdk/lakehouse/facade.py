@@ -243,7 +243,8 @@ class Lakehouse(ArchiveCalls, CareCalls, GoldCalls, IngestCalls, QualityCalls, R
         Args:
             source: Prefix or folder that counts as right.
             target: Prefix or folder that should hold the same.
-            mode: How much proof: `auto` reads nothing back; `etag`, `sha256-sample` and `sha256` as in `sync`.
+            mode: How much proof: `auto` reads nothing back; `etag`, `sha256-sample`, `sha256` as in `sync`. With `auto` a file
+                and an object are compared by size alone: `unproven` of the report counts them.
             selection: Which objects it is about.
 
         Raises:

@@ -110,6 +110,8 @@ class PlanTotals:
     conflict_objects: int = 0
     delete_objects: int = 0
     delete_bytes: int = 0
+    skip_by_time: int = 0
+    """Of those to skip: only size and time were compared."""
 
     @property
     def objects(self) -> int:
@@ -123,13 +125,15 @@ class SkipCount:
     Attributes:
         objects: How many.
         size_bytes: Their size.
+        by_time: Those of them of which only size and time were compared.
     """
 
-    __slots__ = ("objects", "size_bytes")
+    __slots__ = ("by_time", "objects", "size_bytes")
 
-    def __init__(self, objects: int = 0, size_bytes: int = 0) -> None:
+    def __init__(self, objects: int = 0, size_bytes: int = 0, by_time: int = 0) -> None:
         self.objects = objects
         self.size_bytes = size_bytes
+        self.by_time = by_time
 
     def add(self, size_bytes: int) -> None:
         """One more."""

@@ -60,6 +60,10 @@ class PlanRules:
     skipped: SkipCount | None = None
 
 
+SKIPPED_BY_TIME = "same size, target not older; their contents were not compared"
+"""Why an object is skipped that may differ all the same: an older file that was restored has an old time."""
+
+
 class OutOfOrderError(Exception):
     """A listing is not in the order of the UTF-8 bytes of its names; sort it and plan again."""
 
@@ -169,7 +173,9 @@ def _compare(entry: Entry, existing: Entry, target_key: str, rules: PlanRules) -
 
 def _compare_times(entry: Entry, existing: Entry, target_key: str, rules: PlanRules) -> PlannedObject | None:
     if entry.last_modified <= existing.last_modified:
-        return _skip(entry, target_key, "same size, target not older", rules)
+        if rules.skipped is not None:
+            rules.skipped.by_time += 1
+        return _skip(entry, target_key, SKIPPED_BY_TIME, rules)
     return _row(entry, target_key, Action.COPY, "same size, source newer")
 
 

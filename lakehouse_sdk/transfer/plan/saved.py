@@ -143,7 +143,7 @@ def _describe(head: PlanHead) -> dict[str, Any]:
         "source": _from_address(head.source),
         "target": _from_address(head.target),
         "note": head.note,
-        "skipped": [head.skipped.objects, head.skipped.size_bytes],
+        "skipped": [head.skipped.objects, head.skipped.size_bytes, head.skipped.by_time],
         "delete_refusal": head.delete_refusal,
         "selection": selection,
     }

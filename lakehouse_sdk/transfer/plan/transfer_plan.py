@@ -14,6 +14,7 @@ from lakehouse_sdk.transfer.model.objects import Action, PlannedObject, PlanTota
 from lakehouse_sdk.transfer.model.report import TransferReport
 from lakehouse_sdk.transfer.model.rows import MEMORY_ROWS, RowStore
 from lakehouse_sdk.transfer.model.running import TransferRun
+from lakehouse_sdk.transfer.plan.diff import SKIPPED_BY_TIME
 from lakehouse_sdk.transfer.plan.saved import PlanHead, open_saved, save_plan
 from lakehouse_sdk.transfer.plan.selection import SELECT_ALL, Selection
 from lakehouse_sdk.transfer.proof.prover import VerifyMode
@@ -215,7 +216,8 @@ class TransferPlan:
         totals = self.totals
         if not totals.objects:
             return f"Nothing to do: {self.note or 'the plan has no rows'}."
-        parts = [f"{totals.copy_objects:,} to copy ({totals.copy_bytes:,} bytes)", f"{totals.skip_objects:,} to skip"]
+        by_time = f" ({totals.skip_by_time:,} by size and time alone)" if totals.skip_by_time else ""
+        parts = [f"{totals.copy_objects:,} to copy ({totals.copy_bytes:,} bytes)", f"{totals.skip_objects:,} to skip{by_time}"]
         if totals.delete_objects:
             refused = " (refused)" if self.delete_refusal else ""
             parts.append(f"{totals.delete_objects:,} to delete{refused}")
@@ -309,11 +311,13 @@ class _Counts:
     def __init__(self) -> None:
         self._objects = dict.fromkeys(Action, 0)
         self._bytes = dict.fromkeys(Action, 0)
+        self._by_time = 0
         self.wants_hashes = False
 
     def add(self, row: PlannedObject) -> None:
         self._objects[row.action] += 1
         self._bytes[row.action] += row.size_bytes
+        self._by_time += row.reason == SKIPPED_BY_TIME
         self.wants_hashes = self.wants_hashes or row.sha256 is not None
 
     def to_totals(self, skipped: SkipCount) -> PlanTotals:
@@ -326,4 +330,5 @@ class _Counts:
             conflict_objects=objects[Action.CONFLICT],
             delete_objects=objects[Action.DELETE],
             delete_bytes=sizes[Action.DELETE],
+            skip_by_time=self._by_time + skipped.by_time,
         )

@@ -98,6 +98,8 @@ class Prover:
         """As `compare`, by what listings tell; None where that does not do."""
         if entry.size_bytes != existing.size_bytes:
             return Verdict(same=False, by="size", ours=f"{entry.size_bytes:,} bytes", theirs=f"{existing.size_bytes:,} bytes")
+        if not entry.size_bytes and not entry.obstacle and not existing.obstacle:
+            return Verdict(same=True, by="empty")
         if mode in {"sha256", "sha256-sample"}:
             return None
         same = compare_etags(entry.etag, existing.etag)

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.display import format_bytes, format_count, format_duration, html_card, html_table
@@ -73,7 +73,8 @@ class VerifyReport:
         source: Prefix or folder that counts as right.
         target: Prefix or folder that was looked at.
         mode: How much proof was asked for.
-        proven_by: Objects that are the same, by what told: `sha256`, `etag`, or only their `size`.
+        proven_by: Objects that are the same, by what told: `sha256`, `etag`, or `empty` of those without a byte.
+        unproven: Objects of which only the sizes were compared and are equal: they may differ in every byte.
         findings: All the others.
         seconds: Wall time.
         bytes_read: Bytes read back over the network.
@@ -88,11 +89,17 @@ class VerifyReport:
     seconds: float
     bytes_read: int
     s3_requests: int
+    unproven: int = 0
 
     @property
     def ok(self) -> bool:
-        """True where the target holds all that the source holds; what it holds besides does not matter."""
+        """True where nothing was found wrong: what the target holds besides, and what is not proven, does not matter here."""
         return all(finding.kind is FindingKind.EXTRA for finding in self.findings)
+
+    @property
+    def is_proven(self) -> bool:
+        """True where the target holds all that the source holds, and each object was proven to be the same."""
+        return self.ok and not self.unproven
 
     def count(self, kind: FindingKind) -> int:
         """Findings of this kind."""
@@ -100,7 +107,7 @@ class VerifyReport:
 
     @property
     def same_objects(self) -> int:
-        """Objects that are the same as far as the mode can tell."""
+        """Objects that were proven to be the same."""
         return sum(self.proven_by.values())
 
     @property
@@ -108,15 +115,25 @@ class VerifyReport:
         """One line for people."""
         by = ", ".join(f"{count:,} by {what}" for what, count in sorted(self.proven_by.items()) if count)
         parts = [f"{self.same_objects:,} the same{f' ({by})' if by else ''}"]
+        if self.unproven:
+            parts.append(f"{self.unproven:,} not proven, only their sizes are equal")
         parts += [f"{count:,} {kind.value}" for kind in FindingKind if (count := self.count(kind))]
         return f"{'; '.join(parts)}."
 
-    def raise_for_findings(self) -> None:
+    def raise_for_findings(self, *, strict: bool = False) -> None:
         """Turn a report with failures into an error.
+
+        Args:
+            strict: True to take what was not proven for a failure too.
 
         Raises:
             IntegrityError: Something is missing, differs or could not be looked at; names the first few.
         """
+        if strict and self.ok and self.unproven:
+            raise IntegrityError(
+                f"Of {self.unproven:,} objects of {self.target} only the sizes were compared with {self.source}.",
+                hint="Prove them: mode='etag' reads the local files, mode='sha256' both sides.",
+            )
         bad = [finding for finding in self.findings if finding.kind is not FindingKind.EXTRA]
         if bad:
             shown = "; ".join(f"{item.relative_key!r} {item.kind.value} {item.detail}".rstrip() for item in bad[:5])
@@ -137,7 +154,9 @@ class VerifyReport:
             "target": str(self.target),
             "mode": self.mode,
             "ok": self.ok,
+            "proven": self.is_proven,
             "same": dict(self.proven_by),
+            "unproven": self.unproven,
             "seconds": round(self.seconds, 3),
             "bytes_read": self.bytes_read,
             "s3_requests": self.s3_requests,
@@ -156,6 +175,7 @@ class VerifyReport:
     def _repr_html_(self) -> str:
         facts = {
             "the same": format_count(self.same_objects),
+            **({"not proven": format_count(self.unproven)} if self.unproven else {}),
             **{kind.value: format_count(count) for kind in FindingKind if (count := self.count(kind))},
             "proof": self.mode,
             "read back": format_bytes(self.bytes_read),
@@ -165,7 +185,8 @@ class VerifyReport:
             (item.kind.value, item.relative_key, item.detail, item.source_value, item.target_value) for item in self.findings
         ]
         body = html_table(rows[:_SHOWN], ["state", "object", "why", "source", "target"]) if rows else ""
-        return str(html_card(f"{self.source} → {self.target}", facts, body, tone="good" if self.ok else "bad"))
+        tone: Literal["good", "warn", "bad"] = "good" if self.is_proven else "warn" if self.ok else "bad"
+        return str(html_card(f"{self.source} → {self.target}", facts, body, tone=tone))
 
 
 def verify_transfer(
@@ -215,12 +236,14 @@ def verify_transfer(
             time.monotonic() - started_s,
             context.tally.bytes_through_client,
             context.s3_requests,
+            audit.unproven,
         )
     if observer is not ignore_events:
         observer(StageFinished("verify", report.seconds, report.summary, report.ok))
     return report
 
 
+_UNPROVEN = "not proven"
 _Look = tuple[str, int, Finding | str]
 """Name, size, and what is found: what told that both are the same, empty for what does not count."""
 
@@ -230,6 +253,7 @@ class _Audit:
 
     def __init__(self, prover: Prover, mode: VerifyMode, observer: Observer) -> None:
         self.proven_by: dict[str, int] = {}
+        self.unproven = 0
         self.findings: list[Finding] = []
         self._failed = 0
         self._prover = prover
@@ -250,7 +274,9 @@ class _Audit:
 
     def _note(self, name: str, found: Finding | str) -> None:
         if isinstance(found, str):
-            if found:
+            if found == _UNPROVEN:
+                self.unproven += 1
+            elif found:
                 self.proven_by[found] = self.proven_by.get(found, 0) + 1
             return
         self.findings.append(found)
@@ -285,4 +311,4 @@ class _Audit:
     def _judge(name: str, verdict: Verdict) -> Finding | str:
         if verdict.same is False:
             return Finding(name, FindingKind.DIFFERS, f"by {verdict.by}", verdict.ours, verdict.theirs)
-        return verdict.by
+        return _UNPROVEN if verdict.same is None else verdict.by

@@ -160,6 +160,10 @@ class TestVerify:
         good = lakehouse("verify", tree, f"s3://{bucket}/to", "--mode", "sha256")
         assert good.code == 0
         assert "4 the same (4 by sha256); 1 extra." in good.out
+        unproven = lakehouse("verify", tree, f"s3://{bucket}/to")
+        assert (unproven.code, "not proven, only their sizes are equal" in unproven.out) == (3, True)
+        assert lakehouse("verify", tree, f"s3://{bucket}/to", "--strict").code == 1
+        assert lakehouse("verify", tree, f"s3://{bucket}/to", "--strict", "--mode", "etag").code == 0
         s3.delete(bucket, "to/new\nline")
         s3.put_bytes(bucket, "to/a b.csv", b"longer than before")
         bad = lakehouse("verify", tree, f"s3://{bucket}/to")

@@ -58,10 +58,10 @@ def uploaded(folder, s3, bucket) -> str:
 
 
 @pytest.mark.parametrize(("mode", "proven"), [
-    ("auto", {"size": 3}),
+    ("auto", {}),
     ("etag", {"etag": 3}),
     ("sha256", {"sha256": 3}),
-    ("sha256-sample", {"sha256": 1, "size": 2}),
+    ("sha256-sample", {"sha256": 1}),
 ])  # fmt: skip
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_folder_and_its_upload_are_the_same(lake, folder, uploaded, mode, proven, backwards):
@@ -71,16 +71,24 @@ def test_a_folder_and_its_upload_are_the_same(lake, folder, uploaded, mode, prov
     assert report.ok
     assert report.findings == ()
     report.raise_for_findings()
-    assert report.same_objects == 3
+    assert report.same_objects + report.unproven == 3
+    assert report.is_proven == (sum(proven.values()) == 3)
     assert bool(report.bytes_read) is mode.startswith("sha256")
-    assert "3 the same" in repr(report)
+    assert f"{report.same_objects} the same" in repr(report)
+    assert (f"{report.unproven} not proven, only their sizes are equal" in repr(report)) == (not report.is_proven)
+    if not report.is_proven:
+        with pytest.raises(IntegrityError, match="only the sizes were compared"):
+            report.raise_for_findings(strict=True)
 
 
 def test_other_bytes_of_the_same_size_are_found_with_both_values(lake, folder, uploaded, s3, bucket):
     body = (folder / "large").read_bytes()
     s3.put_bytes(bucket, "up/a", b"ALPHA")
     put_parts(s3, bucket, "up/large", body[:-1] + bytes([body[-1] ^ 1]))
-    assert verify_transfer(folder, uploaded, settings=lake).ok, "sizes alone cannot tell"
+    by_size = verify_transfer(folder, uploaded, settings=lake)
+    assert (by_size.ok, by_size.is_proven, by_size.unproven) == (True, False, 3), (
+        "sizes alone cannot tell, and the report says so"
+    )
     for mode in ("etag", "sha256"):
         report = verify_transfer(folder, uploaded, settings=lake, mode=mode)
         assert {finding.relative_key: finding.kind for finding in report.findings} == {
@@ -124,7 +132,7 @@ def test_between_two_servers(lake, s3, other_s3, bucket, other_bucket):
     put_parts(s3, bucket, "x", body)
     put_parts(other_s3, other_bucket, "x", body, 6 * MIB)
     source, target = f"s3://{bucket}", f"lakehouse://other@{other_bucket}"
-    assert verify_transfer(source, target, settings=lake).proven_by == {"size": 1}
+    assert verify_transfer(source, target, settings=lake).unproven == 1
     report = verify_transfer(source, target, settings=lake, mode="sha256")
     assert (report.proven_by, report.bytes_read) == ({"sha256": 1}, 2 * len(body))
     s3.copy(bucket, "x", bucket, "y", sha256=True)

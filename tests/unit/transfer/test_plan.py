@@ -60,7 +60,7 @@ def test_each_case_has_its_action_and_reason(entry):
         "c-size": (Action.COPY, "the target has 4 bytes"),
         "d-md5": (Action.COPY, "same size, other MD5"),
         "e-newer": (Action.COPY, "same size, source newer"),
-        "f-older": (Action.SKIP, "same size, target not older"),
+        "f-older": (Action.SKIP, "same size, target not older; their contents were not compared"),
         "g-socket": (Action.CONFLICT, "the source is not a regular file"),
         "h-ok": (Action.CONFLICT, "the target is a link to a folder"),
     }
