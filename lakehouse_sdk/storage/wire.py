@@ -6,12 +6,14 @@ import hashlib
 import re
 import ssl
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import unescape
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
+from lakehouse_sdk import __version__
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import ConnectError
 from lakehouse_sdk.retry import RetryPolicy, call_with_retry
@@ -59,6 +61,9 @@ class Wire:
     Connection errors and the statuses 408, 429, 5xx are sent again as `retry` says, by default up to five times in all; so is
     an error that arrives under the status 200, as a copy's may.
 
+    Each request says which release sends it and which operation it belongs to (`User-Agent: lakehouse-sdk/<version> op=<id>`),
+    so that the log of a server can be read by operation.
+
     Attributes:
         profile: The server and its credentials.
         requests_sent: Requests sent so far, repeated ones included.
@@ -88,6 +93,7 @@ class Wire:
         self._max_connections = max_connections
         self._timeouts_s = (connect_timeout_s, read_timeout_s)
         self._tls = ssl.create_default_context() if profile.secure else None
+        self._agent = f"lakehouse-sdk/{__version__} op={uuid.uuid4().hex[:16]}"
         self._signer: Signer | None = None
         if not profile.anonymous:
             access_key, secret_key = profile.credentials()
@@ -197,6 +203,7 @@ class Wire:
             headers = self._signer.sign(request.method, host, path, query, headers, body_sha256)
         else:
             headers["host"] = host
+        headers["user-agent"] = self._agent  # not signed: proxies may change it
         with self._lock:
             self.requests_sent += 1
             pool = self._pools.get(host) or self._make_pool(host)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 
+from scripted_s3 import ScriptedServer, answer
+
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import ConnectError
+from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.storage.wire import Wire
 
 
@@ -41,3 +45,16 @@ def test_an_interrupt_ends_what_waits_for_an_answer_at_once() -> None:
         wire.close()
     assert not alive
     assert len(errors) == 2
+
+
+def test_each_request_says_who_sends_it_and_for_which_operation() -> None:
+    agents = []
+    with ScriptedServer(answer(body=b"x")) as server:
+        for _ in range(2):
+            with S3Client(server.profile) as client:
+                for _ in range(2):
+                    client.get_bytes("bucket", "key")
+                    agents.append(server.headers["user-agent"])
+        assert "user-agent" not in server.headers["authorization"].partition("SignedHeaders=")[2]
+    assert all(re.fullmatch(r"lakehouse-sdk/\d+\.\d+\S* op=[0-9a-f]{16}", agent) for agent in agents)
+    assert agents[0] == agents[1] != agents[2] == agents[3]
