@@ -10,10 +10,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import unescape
+from importlib.metadata import version
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from lakehouse_sdk import __version__
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import ConnectError
 from lakehouse_sdk.retry import RetryPolicy, call_with_retry
@@ -21,6 +21,7 @@ from lakehouse_sdk.storage.connection import Body, BrokenConnectionError, Connec
 from lakehouse_sdk.storage.refusals import Refusal
 from lakehouse_sdk.storage.signing import UNSIGNED, Signer, encode_header
 
+_RELEASE = version("lakehouse-sdk")
 _LOOKED_AT_BYTES = 64 * 1024
 """Of an answer, to see whether it is an error in the place of a success; S3 sends spaces while it works."""
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
@@ -93,7 +94,7 @@ class Wire:
         self._max_connections = max_connections
         self._timeouts_s = (connect_timeout_s, read_timeout_s)
         self._tls = ssl.create_default_context() if profile.secure else None
-        self._agent = f"lakehouse-sdk/{__version__} op={uuid.uuid4().hex[:16]}"
+        self._agent = f"lakehouse-sdk/{_RELEASE} op={uuid.uuid4().hex[:16]}"
         self._signer: Signer | None = None
         if not profile.anonymous:
             access_key, secret_key = profile.credentials()
