@@ -101,6 +101,7 @@ class S3Profile(BaseModel):
         if self.requester_pays:
             options["requester_pays"] = True
         if not self.anonymous:
+            options["config_kwargs"]["signature_version"] = "s3v4"  # or signed addresses have the one that servers refuse
             options["key"], options["secret"] = self.credentials()
             if self.session_token:
                 options["token"] = self.session_token.get_secret_value()

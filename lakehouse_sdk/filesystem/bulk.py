@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from fsspec.callbacks import Callback, NoOpCallback
 
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import NotFoundError, UsageError
+from lakehouse_sdk.errors import ConflictError, NotFoundError, UsageError
 from lakehouse_sdk.events import Event, StageProgress
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import PlannedObject, Status, TransferPlan, TransferReport, run_transfer
@@ -96,14 +96,28 @@ class RemoteSources:
 
         Raises:
             NotFoundError: A source is not there.
+            ConflictError: A source that ends with a slash has content, and the target is local; nothing was moved.
         """
 
         def plan_one(pair: tuple[str, str]) -> BulkCopy | None:
             return self._plan_one(*pair, local_target=local_target, skip_missing=skip_missing)
 
+        pairs = list(pairs)
+        if local_target:
+            self._refuse_full_markers(source for source, _ in pairs)
         wanted = [(source, target) for source, target in pairs if self._is_object(source, local_target=local_target)]
         with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
             return [copy for copy in pool.map(plan_one, wanted) if copy is not None]
+
+    def _refuse_full_markers(self, sources: Iterable[str]) -> None:
+        """An object `folder/` with content is no marker: left out like one, its bytes were lost without a word."""
+        for source in sources:
+            size_bytes = self._infos.get(source, {}).get("size", 0) if self._split(source)[1].endswith("/") else 0
+            if size_bytes:
+                raise ConflictError(
+                    f"{source!r} holds {size_bytes:,} bytes, and its name ends with a slash, as no file's can.",
+                    hint="Copy the other objects by name, and read this one with cat_file.",
+                )
 
     def _is_object(self, source: str, *, local_target: bool) -> bool:
         key = self._split(source)[1]

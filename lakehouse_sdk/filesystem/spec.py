@@ -109,6 +109,8 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
     # -- one object -----------------------------------------------------------------------------------------------
 
     async def _call_s3(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method == "create_bucket" and kwargs.get("CreateBucketConfiguration", {}).get("LocationConstraint") == "us-east-1":
+            del kwargs["CreateBucketConfiguration"]  # S3's first region is no location; some servers insist on it
         try:
             return await super()._call_s3(method, *args, **kwargs)
         except Exception as error:
