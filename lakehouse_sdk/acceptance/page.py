@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lakehouse_sdk.acceptance.collection import collect_panels, point_to_panels
 from lakehouse_sdk.acceptance.report import ValidationReport
+from lakehouse_sdk.acceptance.sanitising import CONTENT_POLICY, remove_active
 from lakehouse_sdk.display import format_bytes, render
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -25,13 +26,14 @@ def render_page(report: ValidationReport, notebook: Any, environment: Mapping[st
         environment: As `describe_environment` gives it.
         command: What runs the same again.
     """
-    # Trusted as markup: the panels, which the notebook's author wrote as HTML; everything else is escaped by the template.
+    # Markup: the panels and the notebook, of which nothing is left that runs; everything else is escaped by the template.
     return render(
         "acceptance",
         "report.html.j2",
         report=report,
-        panels=[(panel, Markup(panel.html)) for panel in collect_panels(notebook)],  # noqa: S704
-        notebook=Markup(_notebook_html(notebook)),  # noqa: S704
+        panels=[(panel, Markup(remove_active(panel.html))) for panel in collect_panels(notebook)],  # noqa: S704
+        notebook=Markup(remove_active(_notebook_html(notebook))),  # noqa: S704
+        content_policy=CONTENT_POLICY,
         failed_source=_failed_source(report, notebook),
         traceback=_traceback(report),
         machine=_machine(environment),

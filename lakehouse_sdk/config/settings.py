@@ -157,6 +157,10 @@ class TableSettings(_Group):
 
     target_file_mib: int = Field(default=128, ge=1)
     """Size of the data files that compaction plans, MiB: large enough that a scan opens few, small enough to prune."""
+    query_memory_mib: int | None = Field(default=None, ge=64)
+    """Memory of one `lake.query`, MiB; None: half of this machine's. Beyond it rows go to the folder for temporary files."""
+    query_temp_mib: int = Field(default=10_240, ge=0)
+    """Most that one `lake.query` writes there, MiB; one that needs more ends with an error that says so."""
     exact: tuple[str, ...] = ()
     """Tables that hold decimals instead of float64, such as `silver.klines`; decides when a table is made, later the table."""
 

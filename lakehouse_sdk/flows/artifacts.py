@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
@@ -105,9 +106,14 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
 def _cell(text: str) -> str:
-    """Text that cannot break out of a Markdown table's cell."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    """Text as text, whatever somebody called an object: no link, no picture, no markup, and no end of the table's cell."""
+    plain = _CONTROL.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;")
+    return _SIGNS.sub(r"\\\1", plain).replace("://", ":&#47;&#47;").replace("www.", "www&#46;").replace("@", "&#64;")
 
 
 def link_report(flow_run_id: UUID, link: str, *, passed: bool) -> None:

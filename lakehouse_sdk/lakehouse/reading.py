@@ -89,7 +89,8 @@ class ReadingCalls:
         """The rows of one SELECT over any tables, by DuckDB: `.to_pandas()`, `.to_polars()`, `.to_arrow()`, `.fetchall()`.
 
         Nothing is read before that. Then columns, filters and files are chosen by the query, in bounded memory as far as the
-        SELECT itself allows it. Times are in UTC. SQL can only read, and only tables: no files, no network.
+        SELECT itself allows it: at most `tables.query_memory_mib` (half of the machine's), and `tables.query_temp_mib` (10 GiB)
+        of temporary files. Times are in UTC. SQL can only read, and only tables: no files, no network.
 
         Args:
             sql: One SELECT of DuckDB's SQL; tables are named in full, as `silver.klines`.
@@ -101,4 +102,6 @@ class ReadingCalls:
             NotFoundError: A table has no such tag, or had no snapshot at that time.
             ConfigurationError: The extra `tables` is not installed.
         """
-        return self.catalog.query(sql, as_of, exact=exact)
+        tables = self.settings.tables
+        memory_mib, temp_mib = tables.query_memory_mib, tables.query_temp_mib
+        return self.catalog.query(sql, as_of, exact=exact, memory_mib=memory_mib, temp_mib=temp_mib)

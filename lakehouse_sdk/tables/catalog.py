@@ -141,12 +141,21 @@ class TableCatalog:
         with storage_errors(self._catalog.properties):
             return search_catalog(self._catalog, self.list_tables(), text, limit)
 
-    def query(self, sql: str, as_of: QueryAsOf | None = None, *, exact: bool = False) -> QueryResult:
-        """One SELECT over tables named in full; see `Lakehouse.query`."""
+    def query(
+        self,
+        sql: str,
+        as_of: QueryAsOf | None = None,
+        *,
+        exact: bool = False,
+        memory_mib: int | None = None,
+        temp_mib: int = 10_240,
+    ) -> QueryResult:
+        """One SELECT over tables named in full; see `Lakehouse.query`, and `QueryLimits` for what it may take."""
         with needs_extra():
-            from lakehouse_sdk.tables.read.query import run_query  # noqa: PLC0415 (loads DuckDB)
+            from lakehouse_sdk.tables.read.query import QueryLimits, run_query  # noqa: PLC0415 (loads DuckDB)
 
-        return run_query(sql, self.table, self.list_tables, as_of, exact=exact)
+        limits = QueryLimits(memory_mib, temp_mib)
+        return run_query(sql, self.table, self.list_tables, as_of, exact=exact, limits=limits)
 
     def missing(self, files: Iterable[SourceFile]) -> list[SourceFile]:
         """Archives whose exact bytes have not been built to the end, in the order given; the others need no parsing.

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
+import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import pyarrow as pa
 
 from lakehouse_sdk.display import format_count, html_card, html_table
-from lakehouse_sdk.errors import LakehouseError, StorageError, UsageError
+from lakehouse_sdk.errors import CapacityError, LakehouseError, StorageError, UsageError
 from lakehouse_sdk.tables.iceberg.refusals import storage_errors
 from lakehouse_sdk.tables.read.cells import exact_cell
 
@@ -43,6 +48,31 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """What one query may take of the machine.
+
+    Attributes:
+        memory_mib: Memory, MiB; None for half of the machine's.
+        temp_mib: Temporary files, MiB.
+    """
+
+    memory_mib: int | None = None
+    temp_mib: int = 10_240
+
+    def to_config(self) -> dict[str, str | bool | int | float | list[str]]:
+        """The options of a connection; its temporary files are in a folder of its own, which goes with it."""
+        memory_mib = self.memory_mib or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 // 1024**2
+        return {
+            **_CONFIG,
+            "memory_limit": f"{memory_mib}MiB",
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"lakehouse-query-{uuid.uuid4().hex}"),
+        }
+
+
+_NO_LIMITS_SET = QueryLimits()
 
 
 class QueryResult:
@@ -127,6 +157,7 @@ def run_query(
     as_of: QueryAsOf | None,
     *,
     exact: bool,
+    limits: QueryLimits = _NO_LIMITS_SET,
 ) -> QueryResult:
     """The result of one SELECT over tables named in full, as `silver.klines`.
 
@@ -136,6 +167,7 @@ def run_query(
         list_tables: Names of all tables, for who misspelt one.
         as_of: States to read.
         exact: True for decimals of exact tables as they are stored; otherwise they are DOUBLE, as in every other table.
+        limits: What it may take of the machine.
 
     Raises:
         UsageError: Not a single SELECT, a syntax or type error, an unknown table or column.
@@ -160,13 +192,15 @@ def run_query(
         states[name] = scan.snapshot_id
         properties = scan.storage
         datasets[name] = scan.to_dataset()
-    return QueryResult(sql, states, partial(_connect, datasets, exact=exact), properties)
+    return QueryResult(sql, states, partial(_connect, datasets, exact=exact, limits=limits), properties)
 
 
-def _connect(datasets: Mapping[str, ds.Dataset], *, exact: bool) -> duckdb.DuckDBPyConnection:
+def _connect(datasets: Mapping[str, ds.Dataset], *, exact: bool, limits: QueryLimits) -> duckdb.DuckDBPyConnection:
     """A connection that sees these tables and nothing else."""
-    connection = duckdb.connect(config=_CONFIG)
+    connection = duckdb.connect(config=limits.to_config())
     connection.execute("SET TimeZone = 'UTC'").fetchall()
+    # Among the options of a new connection DuckDB 2.0 takes it and does not hold it.
+    connection.execute(f"SET max_temp_directory_size = '{limits.temp_mib}MiB'").fetchall()
     for number, (name, rows) in enumerate(datasets.items()):
         schema, _, table = name.rpartition(".")
         connection.register(f"_table_{number}", rows)
@@ -231,6 +265,7 @@ def explained() -> Iterator[None]:
     Raises:
         UsageError: What DuckDB says about the SQL, or about what it may not do here.
         StorageError: A file of a table cannot be read.
+        CapacityError: The query needs more than it may take.
     """
     try:
         yield
@@ -240,6 +275,10 @@ def explained() -> Iterator[None]:
         raise UsageError(f"DuckDB: {_first_line(error)}", hint="Name tables in full, as silver.klines.") from error
     except duckdb.PermissionException as error:
         raise UsageError(f"DuckDB: {_first_line(error)}", hint="SQL reads the tables of the catalogue and no files.") from error
+    except duckdb.OutOfMemoryException as error:
+        said = str(error).partition("\n")[0]
+        hint = "Select less, or raise tables.query_memory_mib or tables.query_temp_mib."
+        raise CapacityError(f"The query needs more than it may take: {said}", hint=hint) from error
     except duckdb.Error as error:
         if _STREAM in str(error):
             raise StorageError(f"A table could not be read: {_first_line(error).partition(_STREAM)[2]}") from error

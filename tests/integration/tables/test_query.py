@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,8 @@ import pytest
 from table_archives import DAY, agg_trade, agg_trades_archive, check_agg_trades, check_klines, kline
 
 from lakehouse_sdk.config import Settings, load_settings
-from lakehouse_sdk.errors import NotFoundError, StorageError, UsageError
+from lakehouse_sdk.config.settings import TableSettings
+from lakehouse_sdk.errors import CapacityError, NotFoundError, StorageError, UsageError
 from lakehouse_sdk.lakehouse import Lakehouse
 from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
@@ -52,6 +55,21 @@ def test_tables_join_and_every_library_gets_the_rows(lake: Lakehouse) -> None:
     assert str(result.to_pandas()["open_time"].dt.tz) == "UTC"
     assert result.to_arrow().num_rows == 1
     assert set(result.tables) == {"silver.klines", "silver.agg_trades"}
+
+
+def test_a_query_takes_no_more_than_it_may(lake: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A join without a condition took 18.8 GiB and nine tenths of the disk."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    every = "select md5(cast(a.range as varchar)) m from silver.klines k, range(400000) a order by m limit 1 offset 7000000"
+    small = Lakehouse(lake.settings.model_copy(update={"tables": TableSettings(query_memory_mib=64, query_temp_mib=8)}))
+    with pytest.raises(CapacityError, match=r"more than it may take.*MiB") as caught:
+        small.query(every).fetchall()
+    assert "query_temp_mib" in str(caught.value)
+    del caught  # whose traceback holds the connection
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    enough = Lakehouse(lake.settings.model_copy(update={"tables": TableSettings(query_memory_mib=64, query_temp_mib=2000)}))
+    assert len(enough.query(every).fetchall()) == 1
 
 
 def test_days_are_cut_in_utc(lake: Lakehouse) -> None:
