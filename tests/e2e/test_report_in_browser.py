@@ -77,7 +77,12 @@ def test_the_page_fits_a_phone(report: ValidationReport, tmp_path: Path) -> None
     """However wide a table is, the page itself does not scroll sideways."""
     page = tmp_path / "measured.html"
     script = "<script>document.title = `${document.documentElement.scrollWidth} of ${innerWidth}`</script>"
-    page.write_text(report.html_path.read_text(encoding="utf-8").replace("</body>", f"{script}</body>"), encoding="utf-8")
+    own = report.html_path.read_text(encoding="utf-8").replace("</body>", f"{script}</body>")
+    page.write_text(own, encoding="utf-8")
+    document, complaints = open_page(page, tmp_path / "refused", 500)
+    assert not re.search(r"<title>\d+ of", document), "the page's own policy lets no script run, wherever it comes from"
+    assert "Content Security Policy" in complaints
+    page.write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", own), encoding="utf-8")
     document, _ = open_page(page, tmp_path / "profile", 500)
     measured = re.search(r"<title>(\d+) of (\d+)</title>", document)
     assert measured is not None
