@@ -78,6 +78,9 @@ def render_settings() -> Iterator[str]:
             yield from render_group(name, S3Profile, "The S3 server of the lakehouse.")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from render_group(name, field.annotation, first_paragraph(field.annotation))
+        elif field.annotation is int:
+            variable, said = f"LAKEHOUSE_{name.upper()}", read_field_docs(Settings)[name]
+            yield f"`{name}` (`{variable}`, default {render_default(field)}): {said}\n"
         else:
             yield f"## {name}\n\n{read_field_docs(Settings)[name]} The fields are those of `storage`:"
             yield f"`LAKEHOUSE_{name.upper()}__<NAME>__<FIELD>`, or a table `[{name}.<name>]`.\n"

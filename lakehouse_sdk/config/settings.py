@@ -232,6 +232,8 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
     )
 
+    version: int = Field(default=1, ge=1, le=1)
+    """Format of these settings; a file that says a later one is refused, because this release would misread it."""
     storage: S3Profile = S3Profile()
     profiles: dict[str, S3Profile] = Field(default_factory=dict)
     """Further S3 servers by name, for `lakehouse://name@bucket/key`."""

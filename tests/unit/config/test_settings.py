@@ -298,5 +298,14 @@ class TestSecrets:
 
 def test_the_order_of_explained_settings_is_the_order_of_the_fields() -> None:
     names = [setting.name for setting in explain_settings()]
-    assert names[0] == "storage.endpoint_url"
+    assert names[:2] == ["version", "storage.endpoint_url"]
     assert names.index("lake.bucket") < names.index("archives.binance.endpoint_url") < names.index("prefect.api_url")
+
+
+def test_settings_of_a_later_format_are_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "lake.toml"
+    file.write_text("version = 1\n[lake]\nbucket = 'b'\n")
+    assert load_settings(config_file=file).lake.bucket == "b"
+    file.write_text("version = 2\n")
+    with pytest.raises(ConfigurationError, match="version"):
+        load_settings(config_file=file)
