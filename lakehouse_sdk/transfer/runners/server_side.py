@@ -203,5 +203,6 @@ class ServerSideCopy:
         )
 
     def _abort_all(self, key: str) -> None:
-        for upload in self._client.list_uploads(self._leg.target_bucket, key):
-            self._client.abort_upload(self._leg.target_bucket, upload)
+        with suppress(LakehouseError):  # who may write need not be allowed to list uploads, nor a server able
+            for upload in self._client.list_uploads(self._leg.target_bucket, key):
+                self._client.abort_upload(self._leg.target_bucket, upload)

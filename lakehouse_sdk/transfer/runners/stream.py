@@ -250,10 +250,11 @@ class StreamRunner:
         return go_on
 
     def _abort_others(self, key: str, upload: OpenUpload | None) -> None:
-        """Discard the open uploads of a key but this one."""
-        for found in self._target.list_uploads(self._to, key):
-            if upload is None or found.upload_id != upload.upload_id:
-                self._target.abort_upload(self._to, found)
+        """Discard the open uploads of a key but this one; who may write need not be allowed to list them, nor a server able."""
+        with suppress(LakehouseError):
+            for found in self._target.list_uploads(self._to, key):
+                if upload is None or found.upload_id != upload.upload_id:
+                    self._target.abort_upload(self._to, found)
 
     def _choose_part_bytes(self, row: PlannedObject, description: ObjectDescription) -> int:
         if "-" in description.info.etag:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lakehouse_sdk.config import Settings, load_settings
+from lakehouse_sdk.errors import AccessError, StorageError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import CancelToken, PlannedObject, Status, TransferPlan, plan_transfer, run_transfer
 from lakehouse_sdk.uris import S3Address
@@ -124,6 +125,22 @@ def test_a_source_that_changed_since_the_plan_is_not_copied(s3, other_s3, bucket
     report = run_transfer(plan, settings=lake)
     assert {outcome.row.relative_key for outcome in report.failures} == {"other", "shorter", "gone"}
     assert [info.key for info in other_s3.list_objects(other_bucket)] == ["kept"]
+
+
+@pytest.mark.parametrize("refusal", [AccessError("403 AccessDenied"), StorageError("501 NotImplemented")])
+def test_who_may_not_list_uploads_may_copy_all_the_same(s3, other_s3, bucket, other_bucket, lake, monkeypatch, refusal):
+    """Looking for what a killed run left is a courtesy: without the right to it, or on a server without it, copies failed."""
+
+    def refuse(*_: object) -> list[object]:
+        raise refusal
+
+    body = os.urandom(12 * MIB)
+    s3.put_bytes(bucket, "large", body)
+    with monkeypatch.context() as patch:
+        patch.setattr("lakehouse_sdk.storage.uploads.UploadRequests.list_uploads", refuse)
+        plan = plan_transfer(f"s3://{bucket}", f"lakehouse://other@{other_bucket}", settings=lake)
+        run_transfer(plan, settings=lake).raise_for_failures()
+    assert other_s3.get_bytes(other_bucket, "large") == body
 
 
 def test_what_a_killed_run_left_open_is_discarded_by_the_next_upload_of_the_key(s3, other_s3, bucket, other_bucket, lake):
