@@ -97,7 +97,8 @@ def find_gaps(symbol: str, record: SeriesRecord, start: datetime, end: datetime,
 
 
 def _explain_built(judged: DayJudgement) -> tuple[ReadyState, str, bool]:
-    lost = judged.fullness in {Fullness.REJECTED, Fullness.ELSEWHERE}
+    # A day of which nothing is there is missing; of one that lacks some rows nobody knows yet whether they were published.
+    lost = judged.fullness is Fullness.REJECTED or (judged.fullness is Fullness.ELSEWHERE and not judged.accepted)
     final = judged.fullness in {Fullness.REJECTED, Fullness.SHORT}
     return ReadyState.MISSING if lost else ReadyState.SHORT, judged.reason, final
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,23 @@ _DAY = timedelta(days=1)
 
 def find_short_days(batch: CheckedBatch) -> tuple[DayRows, ...]:
     """The days of the archive that are not full, and those outside of its period of which it has rows."""
-    return select_short_days(batch.file.period_start, batch.file.period_end, batch.file.interval, batch.days)
+    start, end = batch.file.period_start, batch.file.period_end
+    return select_short_days(batch.table, start, end, batch.file.interval, batch.days)
 
 
-def select_short_days(start: datetime, end: datetime, interval: str | None, counts: Sequence[DayCount]) -> tuple[DayRows, ...]:
-    """As `find_short_days`, of an archive of this period and interval with these counts."""
+def select_short_days(
+    table: str, start: datetime, end: datetime, interval: str | None, counts: Sequence[DayCount]
+) -> tuple[DayRows, ...]:
+    """As `find_short_days`, of an archive of this table, period and interval with these counts.
+
+    Ids of trades have gaps that are nobody's loss: futures leave out what the insurance fund took over. So of trades the ids
+    say how good a day is, and not whether it is complete: it is where it has rows and none was rejected.
+    """
     from lakehouse_sdk.tables.layout.bar_lengths import INTERVALS  # noqa: PLC0415 (loads polars)
+    from lakehouse_sdk.tables.layout.days import is_counted_by_ids  # noqa: PLC0415
+
+    if is_counted_by_ids(table):
+        counts = [replace(count, rows_expected=None) for count in counts]
 
     by_day = {count.day: count for count in counts}
     days = [day for day, _ in list_periods(start, end, monthly=False)]
@@ -45,8 +57,8 @@ def read_short_days(catalog: TableCatalog, source: str, keys: Collection[str] | 
     from lakehouse_sdk.tables import read_day_counts  # noqa: PLC0415 (loads polars)
 
     return {
-        key: select_short_days(start, end, interval, counts)
-        for key, start, end, interval, counts in read_day_counts(catalog, source, keys)
+        key: select_short_days(table, start, end, interval, counts)
+        for key, table, start, end, interval, counts in read_day_counts(catalog, source, keys)
     }
 
 

@@ -71,6 +71,11 @@ _BY_ROWS = frozenset({*_IDS, FUNDING})
 _METRICS_A_DAY = 288
 
 
+def is_counted_by_ids(table: str) -> bool:
+    """True for tables whose ids say how many rows there should be."""
+    return table in _IDS
+
+
 def find_rows_per_day(table: str, source: str, interval: str | None) -> int | None:
     """Rows that the calendar expects of a whole day; None where it expects nothing.
 

@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 
 from lakehouse_sdk.errors import NotFoundError
 from lakehouse_sdk.tables.layout.days import DayCount
+from lakehouse_sdk.tables.layout.formats import find_format
 from lakehouse_sdk.tables.layout.schemas import QUALITY, QUALITY_DAYS, SOURCE_KEY
 from lakehouse_sdk.tables.read.tables import Tables
 
 _COUNTS = ("day", "rows_accepted", "rows_expected", "rows_flagged", "rows_quarantined", "first_time", "last_time")
 _DAY = timedelta(days=1)
-ArchiveDays = tuple[str, datetime, datetime, str | None, list[DayCount]]
+ArchiveDays = tuple[str, str, datetime, datetime, str | None, list[DayCount]]
 
 
 def read_day_counts(catalog: Tables, source: str, keys: Collection[str] | None = None) -> Iterator[ArchiveDays]:
-    """Key, period, interval and days of each archive that could be read.
+    """Key, table, period, interval and days of each archive that could be read.
 
     Args:
         catalog: Where the books are.
@@ -28,7 +29,7 @@ def read_day_counts(catalog: Tables, source: str, keys: Collection[str] | None =
     try:
         archives = (
             catalog.table(QUALITY)
-            .scan(columns=(SOURCE_KEY, "period_start", "period_end", "interval", "defect", "source"))
+            .scan(columns=(SOURCE_KEY, "period_start", "period_end", "interval", "defect", "source", "market", "data_type"))
             .to_arrow()
         )
         days = catalog.table(QUALITY_DAYS).scan(columns=(SOURCE_KEY, "source", *_COUNTS)).to_arrow()
@@ -41,7 +42,10 @@ def read_day_counts(catalog: Tables, source: str, keys: Collection[str] | None =
     for row in archives.to_pylist():
         key = row[SOURCE_KEY]
         if row["source"] == source and row["defect"] is None and (keys is None or key in keys):
-            yield key, row["period_start"], row["period_end"], row["interval"], _move_midnight(counts.get(key, []))
+            spec = find_format(source, row["market"], row["data_type"])
+            table = "" if spec is None else spec.table
+            days_of = _move_midnight(counts.get(key, []))
+            yield key, table, row["period_start"], row["period_end"], row["interval"], days_of
 
 
 def _move_midnight(days: list[DayCount]) -> list[DayCount]:

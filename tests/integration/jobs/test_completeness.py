@@ -287,6 +287,28 @@ class TestMetricsWhoseMidnightLiesInTheFileOfTheDayBefore:
             assert rows["create_time"].n_unique() == rows.height
 
 
+def test_gaps_between_ids_of_trades_are_no_hole(lake: Lakehouse, source: Source) -> None:
+    """Futures leave out what the insurance fund took over: whole months would be fetched again as days, every night."""
+    for day in DAYS[:2]:
+        moments = [day + timedelta(hours=n) for n in range(4)]
+        lines = [f"{n * 10},10.5,1,10.5,{round(t.timestamp() * 1000)},true" for n, t in enumerate(moments)]
+        source.put(f"data/futures/um/daily/trades/AUSDT/AUSDT-trades-{day:%Y-%m-%d}", lines)
+    lake.build(lake.collect(lake.discover(markets=["um"], data_types=["trades"])))
+    loaded = lake.load("trades", market="um", symbols="AUSDT", start=DAYS[0], end=DAYS[2])
+    assert (loaded.is_complete, loaded.gaps) == (True, ())
+    assert not lake.coverage(markets=["um"], data_types=["trades"]).counts()["short"]
+
+
+def test_a_day_of_which_a_month_lacks_some_rows_is_short_and_no_error(lake: Lakehouse, source: Source) -> None:
+    month = {**full(*DAYS), DAYS[4]: {0: GOOD, 16: GOOD}}
+    source.publish("AUSDT", Published(full(*DAYS), month))
+    run(lake)
+    seen = load(lake, missing="error")
+    assert [(gap.state, gap.final) for gap in seen.gaps] == [(ReadyState.SHORT, False)]
+    assert not seen.is_complete
+    assert load(lake, missing="fetch").is_complete
+
+
 def publish_at_random(chance: random.Random) -> Published:
     def hours() -> dict[int, str]:
         kind = chance.choice(["full", "full", "full", "short", "rejected", "mixed", "empty"])
