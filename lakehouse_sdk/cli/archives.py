@@ -150,8 +150,8 @@ def collect(
 ) -> None:
     """Bring archives into bronze, each verified by its published checksum, and build tables from them; idempotent.
 
-    Exit code 1 where copies failed, or where an archive could not be read or lost more than `quality.max_rejected_share` (5 %)
-    of its rows; other rows in quarantine are reported and do not fail the command.
+    Exit code 1 where copies failed, or where an archive lost more than `quality.max_rejected_share` (5 %) of its rows or has
+    other columns; other rows in quarantine, and archives that cannot be read, are reported and do not fail the command.
 
     Examples:
       1. A month of bars into silver.klines:

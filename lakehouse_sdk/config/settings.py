@@ -145,7 +145,7 @@ class QualitySettings(_Group):
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
     """Share of an archive's rows, or of a day's, above which rejected ones are an alarm: has the format changed?"""
     max_unpacked_gib: float = Field(default=8.0, gt=0)
-    """Size, GiB, above which the file in an archive is not unpacked: its rows are held in memory, in about that size."""
+    """Size, GiB, above which the file in an archive is not unpacked: rows are held in memory, of trades a few days."""
     funding_tolerance_s: float = Field(default=60.0, ge=0)
     """Seconds that a funding payment may come later than its hours say."""
     funding_rate: float = Field(default=0.05, gt=0)

@@ -106,7 +106,8 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
+_SIGNS = re.compile(r"([\\`*_\[\]|~])")
+"""What begins markup within a line; what does at the beginning of a line alone never stands there."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lakehouse_sdk.tables.layout.days import DayCount
 
 _DAY = timedelta(days=1)
+_CHANGED_FORMATS = frozenset({"header-unknown", "times-missing"})
+"""Reasons for which every row of an archive is lost though its bytes are as they were published."""
 
 
 def find_short_days(batch: CheckedBatch) -> tuple[DayRows, ...]:
@@ -63,8 +65,11 @@ def read_short_days(catalog: TableCatalog, source: str, keys: Collection[str] | 
 
 
 def find_alarm(batch: CheckedBatch, max_rejected_share: float) -> str:
-    """What to say where more of an archive's rows were rejected than is usual; empty otherwise."""
-    if batch.defect is not None or batch.rows_quarantined <= max_rejected_share * batch.rows_in:
+    """What to say where more of an archive's rows were rejected than is usual, or all for their form; empty otherwise."""
+    if batch.defect is not None:
+        changed = batch.defect.reason in _CHANGED_FORMATS
+        return f"{batch.defect.reason}: {batch.defect.detail}; has the format changed?" if changed else ""
+    if batch.rows_quarantined <= max_rejected_share * batch.rows_in:
         return ""
     rules = sorted(batch.rejects.items(), key=lambda item: -item[1])
     share = batch.rows_quarantined / batch.rows_in

@@ -73,7 +73,8 @@ class BuiltFile:
         table: Table that took its accepted rows.
         rows: Its rows.
         reason: Why the archive as a whole could not be read; empty otherwise.
-        alarm: What to look at where more than `quality.max_rejected_share` of its rows were rejected; empty otherwise.
+        alarm: What to look at where more than `quality.max_rejected_share` of its rows were rejected, or where it has other
+            columns than the published ones; empty otherwise.
     """
 
     key: str
@@ -130,16 +131,16 @@ class BuildReport:
         return tuple(file for file in self.files if file.alarm)
 
     def raise_for_losses(self) -> None:
-        """Turn unreadable archives, and those that lost more of their rows than is usual, into an error.
+        """Turn alarms into an error; an archive that its publisher broke is reported as unreadable and is none.
 
         Raises:
             TableError: Names the first of them and how many there are.
         """
-        lost = [file for file in self.files if file.reason or file.alarm]
+        lost = self.alarms
         if lost:
             raise TableError(
                 f"{format_count(len(lost))} of {format_count(len(self.files))} archives lost rows, first {lost[0].key}:"
-                f" {lost[0].reason or lost[0].alarm}",
+                f" {lost[0].alarm}",
                 hint="`lakehouse tables quarantine` shows the rows; after a fix `lakehouse tables replay` judges them again.",
             )
 

@@ -43,6 +43,8 @@ LEAST_GROUP_ROWS = 30_000
 WRITE_THREADS = 4
 """Files written at once; a small file waits for the server most of its time."""
 
+_STRETCH_ROWS = 4_000_000
+"""Rows of an archive of which the partitions are told at once."""
 _TINY_ROWS = 100
 """Rows of an archive, in the mean, below which they are gathered instead of being laid side by side."""
 
@@ -189,16 +191,24 @@ def _split(table: Table, batch: Rows) -> Iterator[tuple[tuple[Any, ...], _Piece]
     schema = table.schema()
     source = (batch.file.key, batch.file.sha256)
     constants: list[Any] = []
-    varying: list[np.ndarray[Any, Any] | None] = []
+    varying: list[tuple[pa.ChunkedArray, str] | None] = []
     for field in table.spec().fields:
-        column = batch.table[schema.find_column_name(field.source_id)]
+        column = batch.table[schema.find_column_name(field.source_id)].slice(batch.start, batch.count)
         unit = _TIME_UNITS.get(type(field.transform))
-        constants.append(column[batch.start].as_py() if isinstance(field.transform, IdentityTransform) else None)
-        varying.append(None if unit is None else _time_partitions(column.slice(batch.start, batch.count), unit))
-    for start, stop in _runs([values for values in varying if values is not None], batch.count):
-        partition = tuple(c if v is None else int(v[start]) for c, v in zip(constants, varying, strict=True))
-        place = batch.start + start
-        yield partition, _Piece(source, (batch.file.symbol, start), batch.table, place, stop - start)
+        constants.append(column[0].as_py() if isinstance(field.transform, IdentityTransform) else None)
+        varying.append(None if unit is None else (column, unit))
+    for first, count in _stretches(batch.count):
+        values = [None if c is None else _time_partitions(c[0].slice(first, count), c[1]) for c in varying]
+        for start, stop in _runs([changing for changing in values if changing is not None], count):
+            partition = tuple(c if v is None else int(v[start]) for c, v in zip(constants, values, strict=True))
+            place = first + start
+            yield partition, _Piece(source, (batch.file.symbol, place), batch.table, batch.start + place, stop - start)
+
+
+def _stretches(count: int) -> Iterator[tuple[int, int]]:
+    """First and number of the rows that are looked at together, so that an archive of any size takes no more memory."""
+    for first in range(0, count, _STRETCH_ROWS):
+        yield first, min(_STRETCH_ROWS, count - first)
 
 
 def _time_partitions(column: pa.ChunkedArray, unit: str) -> np.ndarray[Any, Any]:

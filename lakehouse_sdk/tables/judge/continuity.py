@@ -76,6 +76,8 @@ def read_tail(table: str, rows: pa.Table, before: Tail | None = None) -> Tail | 
     """The end of a series behind these rows, ascending by time; None where there are none and nothing was known before."""
     if table not in TAIL_COLUMNS or not rows.num_rows:
         return before
+    if table in _NUMBERS:  # only the last row counts, and there may be many
+        rows = rows.slice(rows.num_rows - 1)
     frame = pl.DataFrame(pl.from_arrow(rows.select([n for n in TAIL_COLUMNS[table] if n in rows.column_names])))
     time = frame[TAIL_COLUMNS[table][0]]
     last = frame.row(-1, named=True)

@@ -24,6 +24,7 @@ import polars as pl
 from lakehouse_sdk.config import QualitySettings
 from lakehouse_sdk.tables.judge.container import UnreadableError, cut_lines, unpack
 from lakehouse_sdk.tables.judge.enrich import enrich
+from lakehouse_sdk.tables.judge.large import LARGE_BYTES, check_large
 from lakehouse_sdk.tables.judge.lines import REJECTED_SCHEMA
 from lakehouse_sdk.tables.judge.parse import (
     LINE,
@@ -109,11 +110,17 @@ def check_archives(
             if body is not None:
                 bodies[place] = body
         checked |= _check_bodies(bodies, spec, limits)
-    most = round(limits.max_unpacked_gib * 1024**3)
     return [
-        checked[place] if place in checked else validate(parse_archive(data, file, exact=exact, max_bytes=most), limits)
+        checked[place] if place in checked else _check_one(data, file, limits, exact=exact)
         for place, (data, file) in enumerate(archives)
     ]
+
+
+def _check_one(data: bytes, file: SourceFile, limits: QualitySettings, *, exact: bool) -> CheckedBatch:
+    most = round(limits.max_unpacked_gib * 1024**3)
+    if len(data) >= LARGE_BYTES and (batch := check_large(data, file, limits, exact=exact, max_bytes=most)) is not None:
+        return batch
+    return validate(parse_archive(data, file, exact=exact, max_bytes=most), limits)
 
 
 def _group(archives: Sequence[tuple[bytes, SourceFile]], *, exact: bool) -> list[tuple[FormatSpec, list[int]]]:

@@ -151,7 +151,7 @@ def parse_as(data: bytes, file: SourceFile, spec: FormatSpec, max_bytes: int = M
 
 def refuse_archive(file: SourceFile, spec: FormatSpec, defect: ArchiveDefect) -> ParsedArchive:
     """What there is of an archive that cannot be read."""
-    return ParsedArchive(file, spec, _no_rows(spec), defect=defect)
+    return ParsedArchive(file, spec, no_rows(spec), defect=defect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,23 +182,46 @@ def read_beginning(pieces: Iterator[bytes], spec: FormatSpec) -> Beginning:
     return Beginning(text, first_line, has_header, unknown)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What some lines of a file say.
+
+    Attributes:
+        rows: Well-formed rows, instants still as integers.
+        rejected: Lines that are no rows of the format.
+        numbers_rounded: As `ParsedArchive` has it.
+        times_truncated: As `ParsedArchive` has it.
+    """
+
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    numbers_rounded: int
+    times_truncated: int
+
+
+def read_pieces(begins: Beginning, pieces: Iterator[bytes], spec: FormatSpec) -> Iterator[Piece]:
+    """The lines behind the header, piece by piece, as they come out of the archive."""
+    first_line = begins.first_line
+    for text in chain((begins.text,), pieces):
+        rows, bad = _read(text, first_line, spec)
+        yield Piece(rows, bad, count_rounded(text, rows, spec), count_truncated(text, spec))
+        first_line += text.count(b"\n")
+
+
 def _parse_pieces(pieces: Iterator[bytes], file: SourceFile, spec: FormatSpec, data: bytes) -> ParsedArchive:
     begins = read_beginning(pieces, spec)
     if begins.defect is not None:
-        return ParsedArchive(file, spec, _no_rows(spec), has_header=begins.has_header, defect=begins.defect)
-    first_line = begins.first_line
+        return ParsedArchive(file, spec, no_rows(spec), has_header=begins.has_header, defect=begins.defect)
     kept, rejected = [empty_rows(spec, LINE)], [pl.DataFrame(schema=REJECTED_SCHEMA)]
     rounded = truncated = 0
-    for piece in chain((begins.text,), pieces):
-        rows, bad = _read(piece, first_line, spec)
-        rounded += count_rounded(piece, rows, spec)
-        truncated += count_truncated(piece, spec)
-        kept.append(rows)
-        rejected.append(bad)
-        first_line += piece.count(b"\n")
+    for piece in read_pieces(begins, pieces, spec):
+        rounded += piece.numbers_rounded
+        truncated += piece.times_truncated
+        kept.append(piece.rows)
+        rejected.append(piece.rejected)
     rows = pl.concat(kept)
     if rows.is_empty() and (stamped := _find_day_stamps(rejected, spec)):
-        return ParsedArchive(file, spec, _no_rows(spec), has_header=begins.has_header, defect=stamped)
+        return ParsedArchive(file, spec, no_rows(spec), has_header=begins.has_header, defect=stamped)
     return ParsedArchive(
         file,
         spec,
@@ -368,7 +391,8 @@ def _take_kept(spec: FormatSpec, truths: tuple[str, ...]) -> tuple[pl.Expr, ...]
     return (pl.col(LINE).cast(pl.Int64), *columns)
 
 
-def _no_rows(spec: FormatSpec) -> pl.DataFrame:
+def no_rows(spec: FormatSpec) -> pl.DataFrame:
+    """An empty frame of parsed rows."""
     return to_instants(empty_rows(spec, LINE), spec)
 
 

@@ -124,28 +124,20 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
         parsed: What the archive says.
         limits: Thresholds of the rules.
     """
-    given = Given(parsed.spec, parsed.file, limits)
-    failures: dict[str, str] = {}
-    good, rejected = _reject(parsed, given, failures)
-    good, conflicts, rows_duplicate = _deduplicate(good, parsed)
-    flags, flagged = _flag(good, given, failures)
-    if parsed.times_truncated:
-        flags = {**flags, TIME_TRUNCATED: parsed.times_truncated}
-    if parsed.file.is_unusual and good.height:
-        flags, flagged = {**flags, UNUSUAL_KEY: good.height}, pl.repeat(True, good.height, eager=True)  # noqa: FBT003
-    quarantined = _with_text(parsed, pl.concat([rejected, conflicts]))
+    judged = judge_rows(parsed, limits)
+    good, flagged, quarantined = judged.good, judged.flagged, judged.quarantined
     days = count_days(good, flagged, quarantined["line"], parsed.spec, parsed.file, LINE)
-    good = _ordered(good, parsed)
+    good = judged.ordered(parsed.spec)
     times = good[parsed.spec.row_time]
     return CheckedBatch(
         file=parsed.file,
         table=parsed.spec.table,
         accepted=enrich(good, parsed.spec, [(parsed.file, good.height)]),
         quarantined=quarantined,
-        rows_duplicate=rows_duplicate,
-        rows_flagged=0 if flagged is None else int(flagged.sum()),
-        flags=flags,
-        rule_failures=failures,
+        rows_duplicate=judged.rows_duplicate,
+        rows_flagged=judged.rows_flagged,
+        flags=judged.flags,
+        rule_failures=judged.rule_failures,
         days=days,
         has_header=parsed.has_header,
         time_unit=parsed.time_unit,
@@ -155,6 +147,60 @@ def validate(parsed: ParsedArchive, limits: QualitySettings = _DEFAULT_LIMITS) -
         scope=find_scope(parsed.file, parsed.spec),
         numbers_rounded=parsed.numbers_rounded,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRows:
+    """What the rules say of some rows of one archive.
+
+    Attributes:
+        good: Rows that reject nothing, in the order of the file, with the number of their line.
+        flagged: True for each of them that breaks a rule of severity W; None where none does.
+        flags: How many do, by rule id.
+        quarantined: `REJECTED_SCHEMA`, ascending by line.
+        rows_duplicate: Exact repetitions that were dropped.
+        rule_failures: As `CheckedBatch` has them.
+    """
+
+    good: pl.DataFrame
+    flagged: pl.Series | None
+    flags: dict[str, int]
+    quarantined: pl.DataFrame
+    rows_duplicate: int
+    rule_failures: dict[str, str]
+
+    @property
+    def rows_flagged(self) -> int:
+        """Good rows that break any rule of severity W."""
+        return 0 if self.flagged is None else int(self.flagged.sum())
+
+    def ordered(self, spec: FormatSpec) -> pl.DataFrame:
+        """The good rows ascending by time and natural key."""
+        step = _least_step(self.good[spec.row_time])
+        if step > 0 or (step == 0 and _is_ascending(self.good, list(spec.natural_key))):
+            return self.good
+        return self.good.sort(list(dict.fromkeys((spec.row_time, *spec.natural_key))), maintain_order=True)
+
+
+def judge_rows(parsed: ParsedArchive, limits: QualitySettings, before: pl.DataFrame | None = None) -> JudgedRows:
+    """Apply every rule of the format to these rows.
+
+    Args:
+        parsed: The rows, and the lines that are none. Without `data` the text of rows that a rule rejects stays null.
+        limits: Thresholds of the rules.
+        before: The good row before the first one, where the rows are a part of their archive: for rules about neighbours.
+    """
+    given = Given(parsed.spec, parsed.file, limits)
+    failures: dict[str, str] = {}
+    good, rejected = _reject(parsed, given, failures)
+    good, conflicts, rows_duplicate = _deduplicate(good, parsed)
+    flags, flagged = _flag(good, given, failures, before)
+    if parsed.times_truncated:
+        flags = {**flags, TIME_TRUNCATED: parsed.times_truncated}
+    if parsed.file.is_unusual and good.height:
+        flags, flagged = {**flags, UNUSUAL_KEY: good.height}, pl.repeat(True, good.height, eager=True)  # noqa: FBT003
+    quarantined = _with_text(parsed, pl.concat([rejected, conflicts]))
+    return JudgedRows(good, flagged, flags, quarantined, rows_duplicate, failures)
 
 
 def find_scope(file: SourceFile, spec: FormatSpec) -> SourceFile:
@@ -177,7 +223,8 @@ def _reject(parsed: ParsedArchive, given: Given, failures: dict[str, str]) -> tu
     rules = (*rules, *(rule for rule, _ in installed))
     masks = rows.select(*breaks, *(mask for _, mask in installed))
     broken = masks.select(pl.any_horizontal(pl.all())).to_series()
-    bad = rows.filter(broken).hstack(masks.filter(broken))
+    # polars 2.1 panics where it makes text of rows of which the first chunk is empty.
+    bad = rows.filter(broken).hstack(masks.filter(broken)).rechunk()
     breaches = bad.select(
         pl.col(LINE).alias("line"),
         pl.coalesce(pl.when(pl.col(rule.id)).then(pl.lit(rule.id)) for rule in rules).alias("rule"),
@@ -255,27 +302,24 @@ def _least_step(values: pl.Series) -> int:
     return int((numbers[1:] - numbers[:-1]).min()) if len(numbers) > 1 else 1
 
 
-def _flag(rows: pl.DataFrame, given: Given, failures: dict[str, str]) -> tuple[dict[str, int], pl.Series | None]:
+def _flag(
+    rows: pl.DataFrame, given: Given, failures: dict[str, str], before: pl.DataFrame | None
+) -> tuple[dict[str, int], pl.Series | None]:
     """Rows by the flagging rule that they break, and which rows break any; None where none does."""
     if rows.is_empty():
         return {}, None
-    breaks = {rule.id: mask for rule, mask in apply_rules(Severity.FLAG, given)}
-    found = rows.select(mask.sum() for mask in breaks.values()).row(0) if breaks else ()
+    skipped = 0 if before is None else before.height
+    seen = rows if before is None else pl.concat([before, rows])
+    breaks = {rule.id: mask.slice(skipped) for rule, mask in apply_rules(Severity.FLAG, given)}
+    found = seen.select(mask.sum() for mask in breaks.values()).row(0) if breaks else ()
     counts = {rule_id: int(count) for rule_id, count in zip(breaks, found, strict=True) if count}
     installed = [mask for _, mask in _apply_installed(rows, Severity.FLAG, given, failures) if mask.any()]
     flags = counts | {mask.name: int(mask.sum()) for mask in installed}
     if not flags:
         return {}, None
-    masks = rows.select(*(breaks[rule_id] for rule_id in counts), *installed)
+    masks = seen.select(breaks[rule_id] for rule_id in counts)
+    masks = masks.hstack(installed) if counts else pl.DataFrame(installed)
     return flags, masks.select(pl.any_horizontal(pl.all())).to_series()
-
-
-def _ordered(rows: pl.DataFrame, parsed: ParsedArchive) -> pl.DataFrame:
-    spec = parsed.spec
-    step = _least_step(rows[spec.row_time])
-    if step > 0 or (step == 0 and _is_ascending(rows, list(spec.natural_key))):
-        return rows
-    return rows.sort(list(dict.fromkeys((spec.row_time, *spec.natural_key))), maintain_order=True)
 
 
 def _with_text(parsed: ParsedArchive, breaches: pl.DataFrame) -> pl.DataFrame:
@@ -283,5 +327,5 @@ def _with_text(parsed: ParsedArchive, breaches: pl.DataFrame) -> pl.DataFrame:
     if breaches.is_empty():
         return parsed.rejected
     lines = breaches["line"].to_list()
-    text = pl.Series("text", parsed.find_text(lines), dtype=pl.String)
+    text = pl.Series("text", parsed.find_text(lines) if parsed.data else [None] * len(lines), dtype=pl.String)
     return pl.concat([parsed.rejected, breaches.with_columns(text)]).select(*REJECTED_SCHEMA).sort("line")

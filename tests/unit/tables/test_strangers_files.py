@@ -13,6 +13,7 @@ import pytest
 from table_archives import DAY, csv_of, zip_of
 
 from lakehouse_sdk.config import QualitySettings
+from lakehouse_sdk.jobs.build.outcome import find_alarm
 from lakehouse_sdk.tables import CheckedBatch, SourceFile, check_archives, parse_archive, validate
 
 
@@ -160,3 +161,18 @@ def test_an_archive_that_a_mirror_alone_knows_is_flagged() -> None:
     body = csv_of(lines)
     batch = validate(parse_archive(body, replace(file, sha256=hashlib.sha256(body).hexdigest())))
     assert (batch.rows_accepted, batch.flags, batch.rows_flagged) == (1, {"unusual-key": 1}, 1)
+
+
+class TestAFormatThatChanged:
+    """A day whose file has one column more was unreadable, and the run ended as if all were well."""
+
+    def test_a_new_column_is_an_alarm(self) -> None:
+        batch = check(["open_time,open,high,low,close,volume,more", "1,2,3,4,5,6,7"], "um", "klines")
+        assert find_alarm(batch, 0.05).startswith("header-unknown: expected open_time")
+        assert find_alarm(batch, 0.05).endswith("; has the format changed?")
+
+    def test_what_the_publisher_broke_is_none(self) -> None:
+        data = b"<html>404</html>"
+        batch = validate(parse_archive(data, file_of(data, "um", "klines")))
+        assert batch.defect is not None
+        assert find_alarm(batch, 0.05) == ""
