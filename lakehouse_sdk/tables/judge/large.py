@@ -60,7 +60,7 @@ def check_large(
 
     Returns:
         None where the archive cannot be judged in parts: of another type, of a day only, with ids that do not rise from part to
-        part, or with rules of other packages, which may look at all rows.
+        part, with rules of other packages, which may look at all rows, or where there is no temporary space.
 
     Raises:
         UsageError: No format is known for source, market and data type.
@@ -85,7 +85,7 @@ def check_large(
                 parts.add(rows, rejected)
     except UnreadableError as error:
         return validate(refuse_archive(file, spec, error.defect), limits)
-    except _NotInOrderError:
+    except (_NotInOrderError, OSError):
         return None
     return parts.join(data, cutter)
 

@@ -205,6 +205,12 @@ def test_bad_rows_of_any_piece_are_told(places: tuple[int, ...], fault: str) -> 
     assert batch.quarantined["text"].to_list() == [lines[line - 1] for line in batch.quarantined["line"]]
 
 
+def test_without_temporary_space_it_is_judged_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "not there"))
+    data, file = make(_three_days())
+    assert check_parts(data, file, 200)[0] is None
+
+
 def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     data, file = make(_three_days())
