@@ -94,6 +94,7 @@ def test_every_archive_and_row_ends_where_the_truth_says(
         totals.quarantined,
     )
     assert [file.reason.partition(":")[0] for file in built.defective] == ["zip-unreadable"]
+    built.raise_for_losses()  # what the publisher broke is reported, and fails no run
     counted = sum(lake.table(name).scan().count() for name in ("silver.klines", "silver.agg_trades"))
     assert counted == totals.accepted
     prefix = "bronze/binance/"
