@@ -34,7 +34,7 @@ _LENGTHS = {
     "2h": "2 HOURS",
     "1h": "1 HOUR",
 }
-_LONG = ("1d", "12h", "8h", "6h", "4h", "2h", "1h")
+_LONG = tuple(_LENGTHS)
 """Intervals to ask, first that exists: the longest that is published daily, whose archives are the smallest."""
 
 
