@@ -280,8 +280,8 @@ class Ledger(Protocol):
     def note_listing(self, series: Iterable[Series], listing: Listing) -> None:
         """Remember that the source of these series was listed, from the beginning to the end, for this time."""
 
-    def forget_listings(self) -> int:
-        """Forget when sources were listed, so that they are asked again; returns how many listings those were."""
+    def forget_listings(self, *, dry_run: bool = False) -> int:
+        """Forget when sources were listed, so that they are asked again; returns how many listings those were, or would be."""
 
     def listings(self, source: str, query: ArchiveQuery) -> Mapping[Series, Sequence[Listing]]:
         """What is remembered of listings of the series that the query asks for, whatever its time."""

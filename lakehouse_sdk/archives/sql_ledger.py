@@ -255,11 +255,12 @@ class SqlLedger(SqlDays):
                 connection.execute(sa.delete(LISTINGS).where(*by_name, *within), parameters)
                 connection.execute(self._insert(LISTINGS).on_conflict_do_nothing(), rows)
 
-    def forget_listings(self) -> int:
+    def forget_listings(self, *, dry_run: bool = False) -> int:
         """As `Ledger.forget_listings`."""
         with self._writing() as connection:
             known = int(connection.execute(sa.select(sa.func.count()).select_from(LISTINGS)).scalar_one())
-            connection.execute(sa.delete(LISTINGS))
+            if not dry_run:
+                connection.execute(sa.delete(LISTINGS))
         return known
 
     def listings(self, source: str, query: ArchiveQuery) -> Mapping[Series, Sequence[Listing]]:

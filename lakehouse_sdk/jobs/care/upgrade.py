@@ -126,11 +126,11 @@ def _change(key: str, state: LedgerState, revision: int, short: Mapping[str, tup
 def _forget_listings(session: Session, observer: Observer, *, dry_run: bool) -> int:
     """Releases before this one did not write down which daily archives they passed over: what they listed proves nothing."""
     del observer
-    return 0 if dry_run else session.ledger.forget_listings()
+    return session.ledger.forget_listings(dry_run=dry_run)
 
 
 def _relabel(session: Session, observer: Observer, *, dry_run: bool) -> int:
-    report = relabel_tables(settings=session.settings, dry_run=dry_run, observer=observer)
+    report = relabel_tables(settings=session, dry_run=dry_run, observer=observer)
     return sum(table.rows for table in report.tables)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from lakehouse_sdk.archives.instruments import read_symbol
 from lakehouse_sdk.config import Settings
 from lakehouse_sdk.events import Observer, StageFinished, StageProgress, StageStarted, ignore_events
-from lakehouse_sdk.jobs.session import open_session
+from lakehouse_sdk.jobs.session import Session, open_session
 
 if TYPE_CHECKING:
     from lakehouse_sdk.tables.iceberg.care.compaction import CompactionReport, TableCompaction
@@ -139,7 +139,7 @@ def remove_orphans(
 def relabel_tables(
     tables: Sequence[str] | None = None,
     *,
-    settings: Settings,
+    settings: Settings | Session,
     dry_run: bool = False,
     observer: Observer = ignore_events,
 ) -> RelabelReport:
@@ -177,7 +177,7 @@ def relabel_tables(
 class _Upkeep:
     """One kind of care for several tables, told to the observer; opens catalogue and storage in `with`."""
 
-    def __init__(self, stage: str, tables: Sequence[str] | None, settings: Settings, observer: Observer) -> None:
+    def __init__(self, stage: str, tables: Sequence[str] | None, settings: Settings | Session, observer: Observer) -> None:
         self._stage = stage
         self._tables = tables
         self._observer = observer
