@@ -37,7 +37,7 @@ def prepare(folder: Path, interpreter: Path, *, pinned: bool) -> Path:
     python, stamp = folder / "bin/python", folder / "made-from"
     wanted = f"{interpreter}\n{(ROOT / 'pyproject.toml').read_text(encoding='utf-8')}"
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted or not pinned:
-        subprocess.run([*UV, "venv", "--quiet", "--clear", "--python", interpreter, folder], check=True)
+        subprocess.run([*UV, "venv", "--quiet", "--clear", "--seed", "--python", interpreter, folder], check=True)
         pins = ["--constraint", "constraints.txt"] if pinned else ["--upgrade"]
         install: list[str | Path] = [*UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *pins]
         subprocess.run([*install, "--editable", ".[all,dev]"], cwd=ROOT, check=True)

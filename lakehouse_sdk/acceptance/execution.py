@@ -53,9 +53,10 @@ def execute_notebook(
             if thread.is_alive():
                 kernel.kill()
                 thread.join(_ENDING_S)
+        log = kernel.read_log()
     if too_long:
         return CellError("Timeout", f"The notebook took longer than {timeouts.total_s:g} s in all and was ended.")
-    return None if outcome.error is None else _describe(outcome.error, timeouts)
+    return None if outcome.error is None else _describe(outcome.error, timeouts, log)
 
 
 def _run(
@@ -108,7 +109,7 @@ def _drop(record: logging.LogRecord) -> bool:
     return False
 
 
-def _describe(error: BaseException, timeouts: Timeouts) -> CellError:
+def _describe(error: BaseException, timeouts: Timeouts, log: str) -> CellError:
     from nbclient.exceptions import CellTimeoutError, DeadKernelError  # noqa: PLC0415 (heavy)
     from papermill.exceptions import PapermillExecutionError  # noqa: PLC0415
 
@@ -117,5 +118,7 @@ def _describe(error: BaseException, timeouts: Timeouts) -> CellError:
     if isinstance(error, CellTimeoutError):
         return CellError("Timeout", f"A cell took longer than {timeouts.cell_s:g} s and was ended.")
     if isinstance(error, DeadKernelError):
-        return CellError("Kernel died", "The notebook's process ended in the middle of a cell; often memory ran out.")
-    return CellError(type(error).__name__, str(error))
+        return CellError(
+            "Kernel died", "The notebook's process ended in the middle of a cell; often memory ran out.", None, log
+        )
+    return CellError(type(error).__name__, str(error), None, log)

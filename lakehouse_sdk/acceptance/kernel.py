@@ -24,6 +24,7 @@ NAME = "python3"
 
 _LONGEST_SOCKET = 90
 """macOS allows 103 bytes, and ZMQ appends the number of the channel."""
+_LOG_BYTES = 4096
 
 
 class PrivateKernel:
@@ -35,6 +36,7 @@ class PrivateKernel:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="lakehouse-kernel-"))  # mode 0700
+        self._log = self._folder / "kernel.log"
         self._manager: Any = None
         self._pid: int | None = None
         try:
@@ -56,6 +58,16 @@ class PrivateKernel:
         if self._pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, signal.SIGKILL)  # the kernel leads a session of its own
+
+    def read_log(self) -> str:
+        """The last of what the kernel's process said by itself, outside of any cell; empty where it said nothing.
+
+        It is kept from the caller's terminal: a kernel that is asked to end may log that it was, after its last cell.
+        """
+        try:
+            return self._log.read_bytes()[-_LOG_BYTES:].decode("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return ""
 
     def _note_pid(self) -> None:
         """Remember the process: when the kernel has ended in order, what it started in its group is still to be ended."""
@@ -94,7 +106,8 @@ class PrivateKernel:
                 kernel._manager = self
 
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-                await super().start_kernel(**options)
+                with kernel._log.open("ab") as log:
+                    await super().start_kernel(**{**options, "stdout": log, "stderr": log})
                 kernel._note_pid()
 
         return Manager

@@ -162,6 +162,29 @@ def test_a_notebook_that_hangs_or_dies_is_ended_and_reported(
     assert kernels_below(os.getpid()) == []
 
 
+@pytest.mark.parametrize(
+    ("launcher", "passed"),
+    [
+        ("sys.exit('no kernel today')", False),
+        ("atexit.register(os.write, 2, b'cut')\nfrom ipykernel import kernelapp\nkernelapp.launch_new_instance()", True),
+    ],
+    ids=["does not start", "chatters at its end"],
+)
+def test_what_a_kernel_says_outside_of_cells_is_for_the_report_and_not_for_the_terminal(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], launcher: str, passed: bool
+) -> None:
+    path = make("checks.record('a', title='t', passed=True)")
+    (tmp_path / "ipykernel_launcher.py").write_text(f"import atexit, os, sys\nsys.path.pop(0)\n{launcher}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    report = run_validation(str(path), output_dir=tmp_path / "r", timeouts=QUICK)
+    assert report.passed == passed
+    assert capfd.readouterr().err == ""
+    if not passed:
+        assert report.error is not None
+        assert "no kernel today" in report.error.traceback
+        assert "no kernel today" in report.html_path.read_text().split("Traceback</p>")[1]
+
+
 def test_no_secret_of_the_settings_reaches_any_file(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The notebook gets the path of the settings file; what it shows of the settings is masked."""
     config = tmp_path / "lakehouse.toml"
