@@ -16,6 +16,7 @@ LakehouseError                          something the SDK can name went wrong
 ├── IntegrityError                      bytes are not what they were said to be                    exit 1
 ├── ServerError                         an embedded server did not start, answer or stop           exit 1
 ├── StorageError (OSError)              an S3 server answered with an error of another kind        exit 1
+│   └── KeyServiceError                 its key service fails: it can neither encrypt nor decrypt
 ├── TransferError                       a transfer ended with failures; the report has them all    exit 1
 ├── TableError                          rows could not be parsed, checked or committed             exit 1
 └── AcceptanceError                     a validation ran and did not pass; the report says why     exit 1
@@ -118,6 +119,10 @@ class StorageError(LakehouseError, OSError):
         self.status = status
         self.code = code
         self.is_transient = status in TRANSIENT_STATUS or code in TRANSIENT_CODES
+
+
+class KeyServiceError(StorageError):
+    """The server could not encrypt or decrypt: its key service (KMS) does not answer, or refuses the key."""
 
 
 class TransferError(LakehouseError):

@@ -8,9 +8,10 @@ error that came out of `call_with_retry` after its last attempt says so (`is_exh
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -82,6 +83,24 @@ def call_with_retry(
             if wait(policy.choose_delay_s(attempt)):
                 raise
         note_retry()
+    raise AssertionError
+
+
+async def call_async_with_retry(
+    work: Callable[[], Awaitable[_Result]], policy: RetryPolicy, *, may_pass: Callable[[Exception], bool] = may_pass
+) -> _Result:
+    """As `call_with_retry`, for a coroutine function; its waits can be cancelled."""
+    for attempt in range(1, policy.attempts + 1):
+        try:
+            return await work()
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            if attempt == policy.attempts:
+                if isinstance(error, LakehouseError):
+                    error.is_exhausted = True
+                raise
+            await asyncio.sleep(policy.choose_delay_s(attempt))
     raise AssertionError
 
 

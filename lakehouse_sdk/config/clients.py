@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import SecretStr
 
-from lakehouse_sdk.config.masking import MASK
+from lakehouse_sdk.config.masking import MASK, Secret
 from lakehouse_sdk.config.profiles import S3Profile
 from lakehouse_sdk.config.settings import Settings
 from lakehouse_sdk.errors import UsageError
@@ -25,6 +26,7 @@ _PROJECTIONS: Mapping[str, Callable[[S3Profile], Mapping[str, Any]]] = {
 }
 _WITH_LAKEHOUSE_ADDRESSES = ("dask", "fsspec")
 _SPARK = "spark"
+_ARROWS = frozenset({"pyarrow", "pyiceberg"})
 
 
 class StorageOptions(dict[str, Any]):
@@ -36,7 +38,11 @@ class StorageOptions(dict[str, Any]):
     def __init__(self, options: Mapping[str, Any], profile: S3Profile) -> None:
         super().__init__(options)
         secrets = [value.get_secret_value() for value in vars(profile).values() if isinstance(value, SecretStr)]
-        self._masked = frozenset(name for name, value in options.items() if value in secrets or name.endswith(_SECRETS))
+        self._masked = frozenset(
+            name
+            for name, value in options.items()
+            if (isinstance(value, str) and value in secrets) or isinstance(value, Secret) or name.endswith(_SECRETS)
+        )
 
     def __repr__(self) -> str:
         return repr({name: MASK if name in self._masked else value for name, value in self.items()})
@@ -60,6 +66,10 @@ def storage_options(settings: Settings, client: str, *, profile: str = "") -> St
     | `spark` | properties of an Iceberg catalogue, `spark.conf.set("spark.sql.catalog.lakehouse.<name>", …)`: all tables |
     | `duckdb` | fields of `CREATE SECRET (TYPE s3, …)`, for its httpfs extension |
 
+    They say all that the profile says: server, credentials, addressing, certificates, proxy, timeouts, encryption. For
+    `pyarrow` and `pyiceberg` the variable `AWS_REQUEST_CHECKSUM_CALCULATION=when_required` is set in this process, unless it is set
+    already: without it Arrow sends what many servers misread, and it knows no argument for it.
+
     Args:
         settings: The lakehouse's settings.
         client: One of the names above.
@@ -67,7 +77,7 @@ def storage_options(settings: Settings, client: str, *, profile: str = "") -> St
 
     Raises:
         UsageError: Unknown client; names the known ones.
-        ConfigurationError: No such profile, or it has no credentials.
+        ConfigurationError: No such profile, it has no credentials, or it sets something that this client cannot be told.
     """
     server = settings.profile(profile)
     if client in _WITH_LAKEHOUSE_ADDRESSES:
@@ -79,4 +89,7 @@ def storage_options(settings: Settings, client: str, *, profile: str = "") -> St
     if client not in _PROJECTIONS:
         known = ", ".join(sorted({*_PROJECTIONS, *_WITH_LAKEHOUSE_ADDRESSES, _SPARK}))
         raise UsageError(f"There are no storage options for {client!r}.", hint=f"Known clients: {known}.")
+    if client in _ARROWS:  # Arrow's S3 client takes this from the environment alone (docs/explanation/connections.md)
+        for name in ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"):
+            os.environ.setdefault(name, "when_required")
     return StorageOptions(_PROJECTIONS[client](server), server)

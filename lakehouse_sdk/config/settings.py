@@ -193,6 +193,9 @@ class TransferSettings(_Group):
     max_attempts: int = Field(default=8, ge=1, le=20)
     """How often a request, a part or an object is tried at most while it fails for a reason that passes; the three do not
     multiply."""
+    abandoned_after_h: float = Field(default=24.0, gt=0)
+    """Hours after which an unfinished upload to a key that is to be written counts as abandoned, whoever began it, and is
+    discarded; younger ones only where a run of this user on this machine began them and died."""
     max_bytes_per_s: int | None = Field(default=None, ge=64 * 1024)
     """Most bytes a second that pass this machine, in own requests; None: no limit. With a limit s5cmd, which knows none, is
     not used for uploads and downloads."""

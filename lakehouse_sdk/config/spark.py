@@ -17,6 +17,11 @@ def to_spark(settings: Settings, server: S3Profile) -> dict[str, str]:
     Raises:
         ConfigurationError: `catalog.uri` is not set or unusable, or the credentials are missing.
     """
+    server.check_can_tell(
+        "Spark",
+        {"encryption", "customer_key"},
+        "Give certificates and proxies to its JVM (-Djavax.net.ssl.…, -Dhttps.proxyHost).",
+    )
     options = {
         **(_rest(settings) if is_web_address(settings.catalog.uri) else _jdbc(settings)),
         "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
@@ -24,6 +29,13 @@ def to_spark(settings: Settings, server: S3Profile) -> dict[str, str]:
         "s3.path-style-access": str(server.addressing_style != "virtual").lower(),
         "client.region": server.region,
     }
+    if server.encryption:
+        options["s3.sse.type"] = {"AES256": "s3", "aws:kms": "kms", "SSE-C": "custom"}[server.encryption]
+        if server.kms_key_id:
+            options["s3.sse.key"] = server.kms_key_id
+        if headers := server.customer_headers():
+            options["s3.sse.key"] = headers["x-amz-server-side-encryption-customer-key"]
+            options["s3.sse.md5"] = headers["x-amz-server-side-encryption-customer-key-md5"]
     if not server.anonymous:
         options["s3.access-key-id"], options["s3.secret-access-key"] = server.credentials()
         if server.session_token:

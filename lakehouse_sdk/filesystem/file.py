@@ -13,11 +13,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from s3fs.core import S3File
+from s3fs.core import FileExpired, S3File
+
+from lakehouse_sdk.errors import ConflictError
 
 
 class DiscardedWriteWarning(ResourceWarning):
     """A write was given up: its file was never closed, or closed while an exception was under way."""
+
+
+class FileChangedError(ConflictError, FileExpired):  # type: ignore[misc]
+    """An object is not any more what it was when its file was opened; also s3fs's `FileExpired`."""
 
 
 class LakehouseFile(S3File):  # type: ignore[misc]
@@ -36,6 +42,14 @@ class LakehouseFile(S3File):  # type: ignore[misc]
         if kind is not None:
             self._give_up()
         super().__exit__(kind, error, trace)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        try:
+            return bytes(super()._fetch_range(start, end))
+        except ConflictError as error:
+            raise FileChangedError(
+                f"{self.path} was replaced or changed since it was opened.", hint="Open it again."
+            ) from error
 
     def close(self) -> None:
         """Make what was written visible; discard it where an exception led here, or nobody closed the file."""

@@ -11,13 +11,17 @@ from fsspec.asyn import sync
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.utils import stringify_path
 
+from lakehouse_sdk.config.encryption import botocore_arguments
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.filesystem.bulk import BulkCopy, MoveOne, RemoteSources, plan_local_sources, run_bulk
 from lakehouse_sdk.filesystem.rules import Paths, expand_remote, find_copy_pairs, find_get_pairs, find_put_pairs
 from lakehouse_sdk.storage import DeleteFailure, Refusal, S3Client
 
 if TYPE_CHECKING:
-    from lakehouse_sdk.config import Settings
+    from lakehouse_sdk.config import S3Profile, Settings
+
+
+_OF_ENCRYPTION = botocore_arguments("aws:kms", "any", "").keys() | botocore_arguments("SSE-C", None, "eA==").keys()
 
 
 class ManyObjects:
@@ -30,6 +34,8 @@ class ManyObjects:
     if TYPE_CHECKING:
         settings: Settings
         profile: str
+        s3_additional_kwargs: dict[str, Any]
+        _server: S3Profile
         version_aware: bool
         endpoint_url: str
         loop: Any
@@ -45,7 +51,7 @@ class ManyObjects:
 
     @cached_property
     def _s3_client(self) -> S3Client:
-        return S3Client(self.settings.profile(self.profile))
+        return S3Client(self._server)
 
     def get(
         self,
@@ -167,7 +173,8 @@ class ManyObjects:
 
     def _is_for_s3fs(self, request_arguments: dict[str, Any]) -> bool:
         request_arguments.pop("batch_size", None)  # how many s3fs would do at once; transfer has its own setting
-        return bool(request_arguments) or self.version_aware
+        others = self.s3_additional_kwargs.keys() - _OF_ENCRYPTION  # `transfer` knows these by the profile
+        return bool(request_arguments) or bool(others) or self.version_aware
 
     def _remote_sources(self, infos: dict[str, dict[str, Any]]) -> RemoteSources:
         return RemoteSources(self._s3_client, self.split_path, infos)
@@ -179,9 +186,16 @@ class ManyObjects:
             if len(copies) == 1 and copies[0].row.size_bytes <= part_size_bytes:
                 _move_with_callback(copies[0], move_one, callback)
             else:
-                run_bulk(copies, settings=self.settings, profile=self.profile, callback=callback)
+                run_bulk(copies, settings=self._settings_here, profile=self.profile, callback=callback)
         finally:  # what fails in part has changed something too
             self.invalidate_cache()
+
+    @cached_property
+    def _settings_here(self) -> Settings:
+        """The settings with this filesystem's own profile, which may have an encryption that was asked for in its options."""
+        if not self.profile:
+            return self.settings.model_copy(update={"storage": self._server})
+        return self.settings.model_copy(update={"profiles": {**self.settings.profiles, self.profile: self._server}})
 
     def _delete(self, objects: Iterable[tuple[str, str]]) -> None:
         keys: dict[str, list[str]] = {}

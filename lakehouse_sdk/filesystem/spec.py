@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import sys
 from functools import partial
@@ -10,22 +11,29 @@ from typing import Any, NoReturn
 from fsspec.asyn import sync_wrapper
 from fsspec.compression import compr
 from fsspec.utils import infer_compression, stringify_path
+from pydantic import ValidationError
 from s3fs import S3FileSystem
 
-from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import ConflictError, NotFoundError, UsageError
+from lakehouse_sdk.config import S3Profile, Settings
+from lakehouse_sdk.config.aws_session import ClosedSession
+from lakehouse_sdk.errors import ConflictError, NotFoundError, StorageError, UsageError
 from lakehouse_sdk.filesystem.failures import translate_failure
 from lakehouse_sdk.filesystem.file import CompressedWrite, LakehouseFile, whole_or_nothing
 from lakehouse_sdk.filesystem.instances import InstancePerSettings
 from lakehouse_sdk.filesystem.many import ManyObjects
+from lakehouse_sdk.retry import RetryPolicy, call_async_with_retry, may_pass
 
 _URL = re.compile(r"^(lakehouse|s3)://(?:([A-Za-z0-9_-]+)@)?")
 _CONNECTION = frozenset({
     "anon", "client_kwargs", "config_kwargs", "endpoint_url", "key", "password", "secret", "session", "token", "use_ssl",
     "username",
 })  # fmt: skip
+_TOO_MANY = 429
 _MOST_BYTES_OF_ONE_COPY = 5 * 1024**3
 """S3's limit for CopyObject."""
+_RETRY = RetryPolicy(attempts=8, first_delay_s=0.2, max_delay_s=4.0)
+_ENCRYPTION = {"ServerSideEncryption": "encryption", "SSEKMSKeyId": "kms_key_id", "SSECustomerKey": "customer_key"}
+_KEPT_ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 _KEPT_HEADERS = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Metadata")
 
 
@@ -66,8 +74,13 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
             )
         self.settings: Settings = settings  # type: ignore[assignment]  # InstancePerSettings loads them if need be
         self.profile = profile
-        connection = self.settings.profile(profile).to_fsspec()
-        super().__init__(**connection, **{"use_listings_cache": False, **options})
+        self._server = _take_encryption(self.settings.profile(profile), options)
+        connection = self._server.to_fsspec()
+        keys = [connection.pop(name, "") for name in ("key", "secret", "token")]
+        if not self._server.anonymous:
+            connection["session"] = ClosedSession((keys[0], keys[1], keys[2]))  # so that the credentials are in no attribute
+        arguments = {**options.pop("s3_additional_kwargs", {}), **connection.pop("s3_additional_kwargs", {})}
+        super().__init__(**connection, **{"use_listings_cache": False, "s3_additional_kwargs": arguments, **options})
         # Addresses name their server. Deleting on another one than was named would be worse than any error.
         self._strip_protocol = partial(_strip_own, profile)  # type: ignore[method-assign]
 
@@ -111,14 +124,18 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
     async def _call_s3(self, method: str, *args: Any, **kwargs: Any) -> Any:
         if method == "create_bucket" and kwargs.get("CreateBucketConfiguration", {}).get("LocationConstraint") == "us-east-1":
             del kwargs["CreateBucketConfiguration"]  # S3's first region is no location; some servers insist on it
-        try:
-            return await super()._call_s3(method, *args, **kwargs)
-        except Exception as error:
-            bucket, key = kwargs.get("Bucket", ""), kwargs.get("Key", "")
-            translated = translate_failure(error, method, bucket, key, self.endpoint_url)
-            if translated is None:
-                raise
-            raise translated from error
+
+        async def attempt() -> Any:
+            try:
+                return await super(LakehouseFileSystem, self)._call_s3(method, *args, **kwargs)
+            except Exception as error:
+                bucket, key = kwargs.get("Bucket", ""), kwargs.get("Key", "")
+                translated = translate_failure(error, method, bucket, key, self.endpoint_url)
+                if translated is None:
+                    raise
+                raise translated from error
+
+        return await call_async_with_retry(attempt, _RETRY, may_pass=_was_never_repeated)
 
     call_s3 = sync_wrapper(_call_s3)
 
@@ -174,16 +191,49 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
 
     async def _cp_file(self, path1: str, path2: str, preserve_etag: bool | None = None, **kwargs: Any) -> None:  # noqa: FBT001
         # s3fs copies from 150 MiB on in parts and drops content type and metadata; S3 needs parts only beyond 5 GiB.
+        # And it drops the encryption, as CopyObject does for whoever does not ask for it.
         bucket, key, version = self.split_path(path1)
-        info = await self._info(path1, version_id=version)
+        asked = {"VersionId": version} if version else {}
+        head = await self._call_s3("head_object", Bucket=bucket, Key=key, **asked, **self.req_kw)
+        names = () if self._server.encryption else _KEPT_ENCRYPTION
+        kept = {name: head[name] for name in names if head.get(name)}
         if preserve_etag:
-            await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
-        elif info["size"] <= _MOST_BYTES_OF_ONE_COPY:
-            await self._copy_basic(path1, path2, **kwargs)
+            await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **{**kept, **kwargs})
+        elif head["ContentLength"] <= _MOST_BYTES_OF_ONE_COPY:
+            await self._copy_basic(path1, path2, **{**kept, **kwargs})
         else:
-            head = await self._call_s3("head_object", Bucket=bucket, Key=key)
-            kept = {name: head[name] for name in _KEPT_HEADERS if head.get(name)}
-            await self._copy_managed(path1, path2, info["size"], **{**kept, **kwargs})
+            kept |= {name: head[name] for name in _KEPT_HEADERS if head.get(name)}
+            await self._copy_managed(path1, path2, head["ContentLength"], **{**kept, **kwargs})
+
+
+def _was_never_repeated(error: Exception) -> bool:
+    """True for a 429 without a code in it: neither botocore nor s3fs sends such a request again, as they do most others."""
+    return isinstance(error, StorageError) and error.status == _TOO_MANY and error.code in {"", "SlowDown"} and may_pass(error)
+
+
+def _take_encryption(server: S3Profile, options: dict[str, Any]) -> S3Profile:
+    """The profile with the encryption that `s3_additional_kwargs` asks for, so that calls of many objects know it too.
+
+    Raises:
+        UsageError: It cannot be had.
+    """
+    asked = dict(options.get("s3_additional_kwargs") or {})
+    said = {field: asked.pop(name) for name, field in _ENCRYPTION.items() if name in asked}
+    if "customer_key" in said:
+        key = said["customer_key"]
+        said["customer_key"] = base64.b64encode(key).decode() if isinstance(key, bytes) else key
+        said["encryption"] = "SSE-C"
+    if not said:
+        return server
+    options["s3_additional_kwargs"] = {name: value for name, value in asked.items() if not name.startswith("SSECustomer")}
+    try:
+        return S3Profile.model_validate({**{name: getattr(server, name) for name in server.model_fields_set}, **said})
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"] for fault in error.errors(include_input=False, include_url=False))
+        raise UsageError(
+            f"s3_additional_kwargs ask for an encryption that cannot be had: {faults}.",
+            hint="Set encryption, kms_key_id and customer_key of the profile instead.",
+        ) from None
 
 
 def _strip_own(profile: str, path: Any) -> Any:

@@ -4,7 +4,15 @@ Belongs here: listings, heads, gets, puts, copies, deletes, buckets; S3 error co
 deciding what to copy (`transfer`), two servers at once, fsspec (`filesystem`). Read `S3Client` first.
 """
 
-from lakehouse_sdk.storage.answers import CopyResult, DeleteFailure, ObjectDescription, ObjectInfo, OpenUpload
+from lakehouse_sdk.storage.answers import (
+    CopyResult,
+    DeleteFailure,
+    ObjectDescription,
+    ObjectEncryption,
+    ObjectInfo,
+    OpenUpload,
+    Written,
+)
 from lakehouse_sdk.storage.client import S3Client
 from lakehouse_sdk.storage.listing import ListingOrderError
 from lakehouse_sdk.storage.refusals import Refusal
@@ -16,8 +24,10 @@ __all__ = [
     "DeleteFailure",
     "ListingOrderError",
     "ObjectDescription",
+    "ObjectEncryption",
     "ObjectInfo",
     "OpenUpload",
     "Refusal",
     "S3Client",
+    "Written",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -38,31 +38,60 @@ class ObjectInfo(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectEncryption:
+    """How a server encrypts an object.
+
+    Attributes:
+        encrypted_by: `AES256`, `aws:kms` (or `aws:kms:dsse`), `SSE-C`; empty where it says nothing of encryption.
+        headers: That ask for the same, for a copy inside the same server only.
+    """
+
+    encrypted_by: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_opaque_etag(self) -> bool:
+        """True where the ETag looks like an MD5 and says nothing of the bytes: under SSE-KMS or SSE-C (S3's page on Object)."""
+        return self.encrypted_by.startswith("aws:kms") or self.encrypted_by == "SSE-C"
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectDescription:
     """One object with what a copy of it has to carry.
 
     Attributes:
         info: Size, ETag and time.
         headers: To send with a copy: content type and the like, metadata, tags, storage class; names in lower case.
-        encryption: Headers of server-side encryption, for a copy inside the same server only.
+        encryption: How it is encrypted.
     """
 
     info: ObjectInfo
     headers: Mapping[str, str]
-    encryption: Mapping[str, str]
-
-    @property
-    def has_opaque_etag(self) -> bool:
-        """True where the ETag looks like an MD5 and says nothing of the bytes: under SSE-KMS (S3's description of Object)."""
-        return self.encryption.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+    encryption: ObjectEncryption
 
 
 @dataclass(frozen=True, slots=True)
 class CopyResult:
-    """What a server-side copy left behind; `sha256` is hex, None where it was not asked for or not computed."""
+    """What a server-side copy left behind; `sha256` is hex, None where it was not asked for or not computed.
+
+    `encrypted_by` is as in `ObjectEncryption`.
+    """
 
     etag: str
     sha256: str | None = None
+    encrypted_by: str = ""
+
+
+class Written(NamedTuple):
+    """What the server says of an object that it has just taken.
+
+    Attributes:
+        etag: Its ETag.
+        encrypted_by: As in `ObjectEncryption`.
+    """
+
+    etag: str
+    encrypted_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +105,15 @@ class DeleteFailure:
 
 @dataclass(frozen=True, slots=True)
 class OpenUpload:
-    """A multipart upload that was begun and neither completed nor aborted: its key, its id, when it began."""
+    """A multipart upload that was begun and neither completed nor aborted: its key, its id, when it began.
+
+    `encrypted_by` is as in `ObjectEncryption`; of one that was found in a listing it is not known, and empty.
+    """
 
     key: str
     upload_id: str
     initiated: datetime
+    encrypted_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +251,15 @@ def parse_copy(body: bytes, headers: Mapping[str, str]) -> CopyResult:
     """What CopyObject answered; the checksum is in the body by S3's description, and in a header by MinIO's."""
     etag, checksum = _ETAG.search(body), _SHA256.search(body)
     found = checksum[1].decode() if checksum else headers.get("x-amz-checksum-sha256")
-    return CopyResult(_unquote(etag[1].decode()) if etag else "", _hex(found))
+    return CopyResult(_unquote(etag[1].decode()) if etag else "", _hex(found), parse_encryption(headers).encrypted_by)
+
+
+def parse_encryption(headers: Mapping[str, str]) -> ObjectEncryption:
+    """How the server encrypts the object that an answer is about."""
+    if "x-amz-server-side-encryption-customer-algorithm" in headers:
+        return ObjectEncryption("SSE-C")
+    kept = {name: headers[name] for name in _ENCRYPTION_HEADERS if name in headers}
+    return ObjectEncryption(headers.get("x-amz-server-side-encryption", ""), kept)
 
 
 def parse_bucket_names(body: bytes) -> list[str]:
@@ -248,8 +289,7 @@ def parse_description(key: str, headers: Mapping[str, str], tags: str) -> Object
         carried["x-amz-tagging"] = tags
     if headers.get("x-amz-storage-class", "STANDARD") != "STANDARD":
         carried["x-amz-storage-class"] = headers["x-amz-storage-class"]
-    encryption = {name: headers[name] for name in _ENCRYPTION_HEADERS if name in headers}
-    return ObjectDescription(parse_head(key, headers), carried, encryption)
+    return ObjectDescription(parse_head(key, headers), carried, parse_encryption(headers))
 
 
 def parse_tags(body: bytes) -> str:

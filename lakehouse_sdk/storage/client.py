@@ -21,12 +21,15 @@ from lakehouse_sdk.storage.answers import (
     DeleteFailure,
     ListingPage,
     ObjectDescription,
+    ObjectEncryption,
     ObjectInfo,
+    Written,
     parse_bucket_names,
     parse_content_headers,
     parse_copy,
     parse_delete_failures,
     parse_description,
+    parse_encryption,
     parse_head,
     parse_listing,
     parse_tags,
@@ -54,8 +57,6 @@ class S3Client(UploadRequests):
     Args:
         profile: The server and its credentials.
         max_connections: Connections kept open for reuse; as many as there are threads.
-        connect_timeout_s: Seconds to wait for a connection.
-        read_timeout_s: Seconds to wait for the next bytes of an answer.
     """
 
     def __init__(
@@ -63,18 +64,10 @@ class S3Client(UploadRequests):
         profile: S3Profile,
         *,
         max_connections: int = 32,
-        connect_timeout_s: float = 5.0,
-        read_timeout_s: float = 60.0,
         retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
         self.profile = profile
-        self._wire = Wire(
-            profile,
-            max_connections=max_connections,
-            connect_timeout_s=connect_timeout_s,
-            read_timeout_s=read_timeout_s,
-            retry=retry,
-        )
+        self._wire = Wire(profile, max_connections=max_connections, retry=retry)
 
     def __enter__(self) -> Self:
         return self
@@ -245,8 +238,8 @@ class S3Client(UploadRequests):
 
     def put_file(
         self, bucket: str, key: str, file: Body, *, size_bytes: int, sha256: str, headers: Mapping[str, str] | None = None
-    ) -> str:
-        """Write one object of at most 5 GiB from an open file or memory, atomically, and return its ETag.
+    ) -> Written:
+        """Write one object of at most 5 GiB from an open file or memory, atomically.
 
         The server compares what arrives with `sha256` (hex) and refuses other bytes; it keeps the checksum where it can.
 
@@ -262,7 +255,11 @@ class S3Client(UploadRequests):
         sent = {**(headers or {}), "x-amz-checksum-sha256": checksum}
         body = file if size_bytes else b""
         answer = self._wire.send("PUT", bucket, key, headers=sent, body=body, size_bytes=size_bytes, body_sha256=sha256)
-        return answer.headers.get("etag", "").strip('"')
+        return Written(answer.headers.get("etag", "").strip('"'), parse_encryption(answer.headers).encrypted_by)
+
+    def get_encryption(self, bucket: str, key: str) -> ObjectEncryption:
+        """How an object is encrypted."""
+        return parse_encryption(self._wire.send("HEAD", bucket, key).headers)
 
     def copy(
         self,
@@ -273,6 +270,7 @@ class S3Client(UploadRequests):
         *,
         if_match: str | None = None,
         sha256: bool = False,
+        encryption: Mapping[str, str] | None = None,
     ) -> CopyResult:
         """Copy one object of at most 5 GiB inside the server, headers and metadata included; no byte passes this machine.
 
@@ -283,6 +281,7 @@ class S3Client(UploadRequests):
             key: Key of the target.
             if_match: ETag that the source must still have (ConflictError otherwise).
             sha256: Let the server compute the SHA-256 of the whole object.
+            encryption: Headers of an `ObjectEncryption` that the target is to have; a profile with encryption sets its own.
         """
         headers = {
             "x-amz-copy-source": quote(f"/{source_bucket}/{source_key}", safe="/~"),
@@ -292,6 +291,7 @@ class S3Client(UploadRequests):
             headers["x-amz-copy-source-if-match"] = f'"{if_match}"'
         if sha256:
             headers["x-amz-checksum-algorithm"] = "SHA256"
+        headers |= encryption or {}
         answer = self._wire.send("PUT", bucket, key, headers=headers)
         if b"<CopyObjectResult" not in answer.body:
             place = f"{source_bucket}/{source_key} to {bucket}/{key}"

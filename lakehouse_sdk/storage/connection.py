@@ -6,6 +6,7 @@ connection in use can be cut from another thread, so that a cancelled transfer n
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import select
@@ -16,7 +17,7 @@ import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lakehouse_sdk.errors import ConnectError
 
@@ -150,6 +151,22 @@ class Reply(io.RawIOBase):
             self._pool.take_back(connection, reusable=reusable)
 
 
+class _Head(bytes):
+    """The head of a request, tokens and keys included, which no traceback is to show."""
+
+    def __repr__(self) -> str:
+        return f"<head of a request, {len(self)} bytes>"
+
+
+def _encode_head(method: str, target: str, headers: Mapping[str, str], size_bytes: int) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
+    if size_bytes or method in {"PUT", "POST"}:
+        lines.append(f"content-length: {size_bytes}\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("latin-1")
+
+
 class _Connection:
     """One connection, in use by one request."""
 
@@ -161,12 +178,7 @@ class _Connection:
         self, method: str, target: str, headers: Mapping[str, str], body: Body, size_bytes: int
     ) -> tuple[int, dict[str, str]]:
         """Send a request, read the answer up to its body."""
-        lines = [f"{method} {target} HTTP/1.1\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
-        if size_bytes or method in {"PUT", "POST"}:
-            lines.append(f"content-length: {size_bytes}\r\n")
-        lines.append("\r\n")
-        refused = self._send("".join(lines).encode("latin-1"), body, size_bytes)
+        refused = self._send(_Head(_encode_head(method, target, headers, size_bytes)), body, size_bytes)
         try:
             status, answer_headers = self._read_head()
             if refused is not None:  # the server answered without reading the whole body
@@ -179,7 +191,7 @@ class _Connection:
         """Send a request; the error where the server stopped reading it, which may have an answer."""
         if isinstance(body, bytes | bytearray | memoryview):
             if size_bytes <= _JOIN_BYTES:
-                return self._write(head + body)
+                return self._write(_Head(head + body))
             return self._write(head) or self._write(body)
         refused = self._write(head)
         left = size_bytes
@@ -264,13 +276,27 @@ class ConnectionPool:
         connect_timeout_s: Seconds to wait for a connection.
         read_timeout_s: Seconds to wait for the next bytes, in either direction.
         tls: How TLS is spoken, None without it.
+        proxy: `http://[user:password@]host:port` of the proxy that all goes through, empty for none.
     """
 
     def __init__(
-        self, origin: str, *, max_idle: int, connect_timeout_s: float, read_timeout_s: float, tls: ssl.SSLContext | None
+        self,
+        origin: str,
+        *,
+        max_idle: int,
+        connect_timeout_s: float,
+        read_timeout_s: float,
+        tls: ssl.SSLContext | None,
+        proxy: str = "",
     ) -> None:
-        parts = urlsplit(origin)
+        parts, through = urlsplit(origin), urlsplit(proxy)
         self._address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        self._proxy = (through.hostname or "", through.port or 80) if proxy else None
+        self._proxy_headers: dict[str, str] = {}
+        if through.username is not None:
+            pair = f"{unquote(through.username)}:{unquote(through.password or '')}".encode()
+            self._proxy_headers["proxy-authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        self._proxied_origin = origin if proxy and tls is None else ""  # with TLS the proxy only opens a tunnel
         self._max_idle = max_idle
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
@@ -306,6 +332,8 @@ class ConnectionPool:
             BrokenConnectionError: No connection, or no HTTP answer on it.
         """
         connection = self._take()
+        if self._proxied_origin:
+            target, headers = f"{self._proxied_origin}{target}", {**headers, **self._proxy_headers}
         try:
             status, answer = connection.exchange(method, target, headers, body, size_bytes)
             return Reply(self, connection, status, answer, has_body=method != "HEAD" and status not in {204, 304})
@@ -366,18 +394,45 @@ class ConnectionPool:
 
     def _connect(self) -> _Connection:
         try:
-            sock = socket.create_connection(self._address, self._connect_timeout_s)
+            sock = socket.create_connection(self._proxy or self._address, self._connect_timeout_s)
         except OSError as error:
-            raise _broken(error, "no connection") from error
+            raise _broken(error, "no connection" if self._proxy is None else "no connection to the proxy") from error
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
+                if self._proxy is not None:
+                    _open_tunnel(sock, self._address, self._proxy_headers)
                 sock = self._tls.wrap_socket(sock, server_hostname=self._address[0])
             sock.settimeout(self._read_timeout_s)
         except OSError as error:
             sock.close()
             raise _broken(error, "no TLS", tls=True) from error
+        except BrokenConnectionError:
+            sock.close()
+            raise
         return _Connection(sock)
+
+
+def _open_tunnel(sock: socket.socket, address: tuple[str, int], headers: Mapping[str, str]) -> None:
+    """Have a proxy connect to `address`; all that is sent afterwards arrives there.
+
+    Raises:
+        BrokenConnectionError: It does not.
+    """
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    lines = [f"CONNECT {host}:{address[1]} HTTP/1.1\r\nhost: {host}:{address[1]}\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
+    sock.sendall("".join([*lines, "\r\n"]).encode("latin-1"))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):  # one by one: what follows the head belongs to TLS
+        byte = sock.recv(1)
+        if not byte or len(head) > _MAX_LINE_BYTES:
+            raise _broken(None, "the proxy opened no tunnel")
+        head += byte
+    status = head.split(b" ", 2)[1:2]
+    if not status or not status[0].startswith(b"2"):
+        shown = head.partition(b"\r\n")[0][:80].decode("latin-1")
+        raise _broken(None, f"the proxy opened no tunnel: {shown}", tls=True)
 
 
 def _read_length(text: str) -> int:

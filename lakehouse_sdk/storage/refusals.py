@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lakehouse_sdk.errors import (
@@ -9,6 +10,7 @@ from lakehouse_sdk.errors import (
     AddressError,
     CapacityError,
     ConflictError,
+    KeyServiceError,
     LakehouseError,
     NotFoundError,
     StorageError,
@@ -24,6 +26,7 @@ _UNUSABLE_NAMES = frozenset({
     "InvalidBucketName", "KeyTooLongError", "XMinioInvalidObjectName", "XMinioObjectExistsAsDirectory",
     "XMinioParentIsObject", "XMinioInvalidResourceName",
 })  # fmt: skip
+_KEY_SERVICE = re.compile(r"kms\b|KMS[A-Z.]|XMinioKMS|XMinioKES", re.IGNORECASE)
 _MOVED = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
 
 _CODE_OF_STATUS = {
@@ -108,6 +111,15 @@ class Refusal:
             return CapacityError(
                 f"The server has no room left. {self}", hint="Free or add space on the server, then run again."
             )
+        if _KEY_SERVICE.match(code):
+            error = KeyServiceError(
+                f"The server's key service (KMS) fails, so it can neither encrypt nor decrypt. {self}",
+                hint="See to the KMS and to the key that the profile or the bucket names, then run again.",
+                status=self.status,
+                code=code,
+            )
+            error.is_transient = "Throttling" in code  # the server has tried it again for some seconds already
+            return error
         if code in _UNUSABLE_NAMES:
             return AddressError(f"The server cannot hold this name. {self}", hint="Choose another key or bucket name.")
         if code == "BucketNotEmpty":

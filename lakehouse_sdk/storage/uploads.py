@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from lakehouse_sdk.errors import NotFoundError, StorageError
-from lakehouse_sdk.storage.answers import OpenUpload, parse_etag, parse_upload_id, parse_uploads
+from lakehouse_sdk.storage.answers import OpenUpload, parse_encryption, parse_etag, parse_upload_id, parse_uploads
 from lakehouse_sdk.storage.connection import Body
 from lakehouse_sdk.storage.wire import Wire
 
+_NOT_IMPLEMENTED = 501
 MAX_PARTS = 10_000
 """S3's limit of parts in one object."""
 
@@ -30,8 +31,18 @@ class UploadRequests:
             key: Key of the target.
             headers: Content type, metadata, `x-amz-tagging`, `x-amz-storage-class` and the like.
         """
-        body = self._wire.send("POST", bucket, key, query={"uploads": ""}, headers=headers).body
-        return OpenUpload(key, parse_upload_id(body, f"{bucket}/{key}"), datetime.now(UTC))
+        answer = self._wire.send("POST", bucket, key, query={"uploads": ""}, headers=headers)
+        upload_id = parse_upload_id(answer.body, f"{bucket}/{key}")
+        return OpenUpload(key, upload_id, datetime.now(UTC), parse_encryption(answer.headers).encrypted_by)
+
+    def can_encrypt(self, bucket: str, key: str) -> bool:
+        """False where the server says that it has no encryption; asked by an upload to `key` that is given up at once."""
+        try:
+            upload = self.start_upload(bucket, key, {"x-amz-server-side-encryption": "AES256"})
+        except StorageError as error:
+            return not (error.status == _NOT_IMPLEMENTED and "ncryption" in error.message)
+        self.abort_upload(bucket, upload)
+        return True
 
     def put_part(self, bucket: str, upload: OpenUpload, number: int, body: Body, *, sha256: str = "") -> str:
         """Send one part and return its ETag; sent again, it replaces itself.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import ssl
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -76,8 +75,6 @@ class Wire:
         profile: S3Profile,
         *,
         max_connections: int,
-        connect_timeout_s: float,
-        read_timeout_s: float,
         retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
         parts = urlsplit(profile.resolved_endpoint_url)
@@ -92,14 +89,16 @@ class Wire:
         self._virtual = profile.addressing_style == "virtual"
         self._pools: dict[str, ConnectionPool] = {}
         self._max_connections = max_connections
-        self._timeouts_s = (connect_timeout_s, read_timeout_s)
-        self._tls = ssl.create_default_context() if profile.secure else None
+        self._proxy = profile.resolved_proxy
+        self._tls = profile.make_tls()
         self._agent = f"lakehouse-sdk/{_RELEASE} op={uuid.uuid4().hex[:16]}"
         self._signer: Signer | None = None
         if not profile.anonymous:
             access_key, secret_key = profile.credentials()
-            token = profile.session_token.get_secret_value() if profile.session_token else ""
-            self._signer = Signer(access_key, secret_key, profile.region, token)
+            self._signer = Signer(access_key, secret_key, profile.region, profile.resolved_token)
+        self._begin_encrypted = profile.encryption_headers()
+        self._customer = profile.customer_headers()
+        self._customer_of_source = profile.customer_headers("copy-source-")
 
     @property
     def repeats_of_thread(self) -> int:
@@ -197,6 +196,8 @@ class Wire:
             path = f"/{request.bucket}{path if request.key else ''}"
         query = urlencode(sorted(request.query.items()), quote_via=quote, safe="~") if request.query else ""
         headers = {name: encode_header(value) for name, value in request.headers.items()}
+        if self._begin_encrypted and request.key:
+            headers |= self._encryption_headers(request)
         if self.profile.requester_pays:
             headers["x-amz-request-payer"] = "requester"
         if self._signer is not None:
@@ -213,14 +214,23 @@ class Wire:
         target = f"{path}?{query}" if query else path
         return pool.exchange(request.method, target, headers, request.body, request.size_bytes)
 
+    def _encryption_headers(self, request: _Request) -> Mapping[str, str]:
+        """What the profile's encryption asks of a request: said where an object begins; a key of the caller's each time."""
+        query = request.query.keys()
+        if request.method in {"GET", "HEAD"}:
+            return self._customer if query <= {"partNumber", "versionId"} else {}
+        begins = (request.method == "PUT" and not query) or (request.method == "POST" and "uploads" in query)
+        headers = self._begin_encrypted if begins else self._customer if "partNumber" in query else {}
+        return {**headers, **self._customer_of_source} if "x-amz-copy-source" in request.headers else headers
+
     def _make_pool(self, host: str) -> ConnectionPool:
-        connect_timeout_s, read_timeout_s = self._timeouts_s
         pool = self._pools[host] = ConnectionPool(
             f"{self._scheme}://{host}",
             max_idle=self._max_connections,
-            connect_timeout_s=connect_timeout_s,
-            read_timeout_s=read_timeout_s,
+            connect_timeout_s=self.profile.connect_timeout_s,
+            read_timeout_s=self.profile.read_timeout_s,
             tls=self._tls,
+            proxy=self._proxy,
         )
         return pool
 

@@ -55,8 +55,8 @@ class ScriptedServer:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         self.endpoint_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.profile = S3Profile(endpoint_url=self.endpoint_url, access_key="key", secret_key="hush-hush")
-        self.client = S3Client(self.profile, read_timeout_s=2)
+        self.profile = S3Profile(endpoint_url=self.endpoint_url, access_key="key", secret_key="hush-hush", read_timeout_s=2)
+        self.client = S3Client(self.profile)
 
     def _serve(self) -> None:
         while True:

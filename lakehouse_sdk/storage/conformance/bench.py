@@ -26,7 +26,7 @@ class Bench:
         self.client = client
         self.bucket = bucket
         self.root = f"_conformance-{uuid.uuid4().hex[:12]}/"
-        self.wire = Wire(profile, max_connections=2, connect_timeout_s=5.0, read_timeout_s=30.0)
+        self.wire = Wire(profile, max_connections=2)
         self._places = 0
         self._keys: list[str] = []
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.catalog.sql import SqlCatalog
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lakehouse_sdk.config.database import is_web_address, parse_database_uri, refuse_database
 from lakehouse_sdk.config.masking import mask_password
 from lakehouse_sdk.errors import ConfigurationError
+from lakehouse_sdk.tables.iceberg.file_io import LakeRestCatalog, LakeSqlCatalog
 from lakehouse_sdk.tables.iceberg.refusals import storage_errors
 
 if TYPE_CHECKING:
@@ -26,16 +25,16 @@ def connect_catalog(settings: Settings, warehouse: str) -> Catalog:
         ConfigurationError: `catalog.uri` is not set or unusable, or the credentials of the storage are missing.
         ConnectError, AccessError: A REST server does not answer, or refuses token or credential.
     """
-    properties = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO", **settings.storage.to_pyiceberg()}
+    properties = settings.storage.to_pyiceberg()
     if is_web_address(settings.catalog.uri):
         return _connect_rest(settings, properties)
     uri = parse_database_uri(settings.catalog.uri)
     properties |= {"uri": uri.render_as_string(hide_password=False), "warehouse": warehouse}
     try:
         try:
-            return SqlCatalog(settings.catalog.name, **properties)
+            return LakeSqlCatalog(settings.storage, settings.catalog.name, **properties)
         except (OperationalError, IntegrityError, ProgrammingError):  # another process may just have created the SQL tables
-            return SqlCatalog(settings.catalog.name, **properties)
+            return LakeSqlCatalog(settings.storage, settings.catalog.name, **properties)
     except (SQLAlchemyError, ImportError) as error:
         raise refuse_database("The catalogue", uri, error) from error
 
@@ -56,7 +55,7 @@ def _connect_rest(settings: Settings, properties: dict[str, str]) -> Catalog:
             properties[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
     with storage_errors(properties):
         try:
-            return RestCatalog(chosen.name, **properties)
+            return LakeRestCatalog(settings.storage, chosen.name, **properties)
         except ValueError as error:  # what answers is no such catalogue
             place = mask_password(chosen.uri or "")
             raise ConfigurationError(

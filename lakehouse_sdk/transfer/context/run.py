@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from lakehouse_sdk.config import S3Profile, TransferSettings
 from lakehouse_sdk.retry import RetryPolicy, call_with_retry
 from lakehouse_sdk.storage import DEFAULT_RETRY, S3Client
+from lakehouse_sdk.transfer.context.journal import RunJournal
 from lakehouse_sdk.transfer.context.partial import PartialProgress
 from lakehouse_sdk.transfer.context.throttle import Throttle
 from lakehouse_sdk.transfer.model.cancel import CancelToken
@@ -44,6 +45,7 @@ class RunContext:
         throttle: What bytes that pass this machine wait for.
         partial: How far objects are that have not ended.
         tally: Counts for the report.
+        journal: What the run may leave at servers when it is killed.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class RunContext:
         self.throttle = Throttle(settings.max_bytes_per_s, self.halt)
         self.partial = partial or PartialProgress()
         self.tally = Tally()
+        self.journal = RunJournal()
         self._clients: dict[S3Profile, S3Client] = {}
         self._lock = Lock()
 
@@ -68,6 +71,7 @@ class RunContext:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.journal.close()
         for client in self._clients.values():
             client.close()
 

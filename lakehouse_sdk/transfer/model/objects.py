@@ -87,6 +87,8 @@ class Outcome:
         sha256: SHA-256 (hex) of the bytes where it was computed.
         attempts: How often it, or a part of it, was tried; 0 where it never was.
         strategy: How its bytes travelled: `direct`, `streaming` or `staged`; empty where they did not.
+        encryption: How source and target are encrypted by their servers: `AES256`, `aws:kms`, `SSE-C`; empty where that is
+            not known, not so, or where there is no server.
     """
 
     row: PlannedObject
@@ -97,6 +99,7 @@ class Outcome:
     sha256: str | None = None
     attempts: int = 1
     strategy: str = ""
+    encryption: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class OutcomeStore(Sequence[Outcome]):
     Attributes:
         counts: How many ended in each status.
         bytes_done: Size of the objects that are `done`.
+        encryption: How many of them have which encryption at source and target.
 
     Raises:
         CapacityError: The disk of the temporary folder is full.
@@ -38,6 +39,7 @@ class OutcomeStore(Sequence[Outcome]):
         self._count = 0
         self.counts: Counter[Status] = Counter()
         self.bytes_done = 0
+        self.encryption: Counter[tuple[str, str]] = Counter()
         for outcome in outcomes:
             self.append(outcome)
 
@@ -48,6 +50,8 @@ class OutcomeStore(Sequence[Outcome]):
         self.counts[outcome.status] += 1
         if outcome.status is Status.DONE:
             self.bytes_done += outcome.row.size_bytes
+            if outcome.encryption != ("", ""):
+                self.encryption[outcome.encryption] += 1
         if len(self._tail) >= (CHUNK_ITEMS if self._chunks else self._memory_items):
             self._file = self._file or SpillFile()
             for start in range(0, len(self._tail), CHUNK_ITEMS):
@@ -111,9 +115,10 @@ def _encode(outcome: Outcome) -> tuple[object, ...]:
         outcome.sha256,
         outcome.attempts,
         outcome.strategy,
+        outcome.encryption,
     )
 
 
 def _decode(values: list[Any]) -> Outcome:
-    row, status, *rest = values
-    return Outcome(decode_row(row), Status(status), *rest)
+    row, status, *rest, encryption = values
+    return Outcome(decode_row(row), Status(status), *[*rest, tuple(encryption)])

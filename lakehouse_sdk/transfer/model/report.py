@@ -62,6 +62,8 @@ class TransferReport:
         peak_memory_bytes: Most resident memory of this process while it ran, sampled ten times a second: all that the process
             holds counts, the interpreter and what the caller loaded too, s5cmd processes do not.
         cancelled: True where the run was stopped before its end.
+        encryption: How the servers encrypt what was copied, and how many objects: `aws:kms`, or `none instead of aws:kms`
+            where the target has another than the source had. Only where one of the two says that it encrypts.
         manifest: Where the outcomes were kept as Parquet; None where that was not asked for.
     """
 
@@ -98,6 +100,14 @@ class TransferReport:
         return tuple(outcome for outcome in self.outcomes if outcome.status in _FAILURES)
 
     @property
+    def encryption(self) -> dict[str, int]:  # noqa: D102 (the class tells)
+        told: Counter[str] = Counter()
+        for (at_source, at_target), count in self.outcomes.encryption.items():
+            lost = at_source not in {"", at_target}
+            told[f"{at_target or 'none'} instead of {at_source}" if lost else at_target] += count
+        return dict(told)
+
+    @property
     def ok(self) -> bool:
         """True where nothing failed, conflicted or was cancelled."""
         return not self.cancelled and not any(self.outcomes.counts[status] for status in _FAILURES)
@@ -113,7 +123,9 @@ class TransferReport:
         counts = Counter(self.outcomes.counts)
         counts[Status.SKIPPED] += self.skips_counted
         parts = [f"{counts[status]:,} {status.value}" for status in _SHOWN if counts[status]] or ["nothing to do"]
-        return f"{self.strategy}: {', '.join(parts)}; {self.bytes_copied:,} bytes in {self.seconds:.1f} s."
+        lost = [f"{how}: {count:,}" for how, count in self.encryption.items() if " instead of " in how]
+        kept = f" Encryption {', '.join(lost)}." if lost else ""
+        return f"{self.strategy}: {', '.join(parts)}; {self.bytes_copied:,} bytes in {self.seconds:.1f} s.{kept}"
 
     def raise_for_failures(self) -> None:
         """Turn a report with failures into an error.
@@ -158,6 +170,7 @@ class TransferReport:
             "fallbacks": [asdict(fallback) for fallback in self.fallbacks],
             "peak_staging_bytes": self.peak_staging_bytes,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "encryption": self.encryption,
             "cancelled": self.cancelled,
             "ok": self.ok,
             "manifest": None if self.manifest is None else str(self.manifest),
@@ -213,6 +226,8 @@ class TransferReport:
             "S3 requests": f"{format_count(self.s3_requests)} own, {format_count(self.s3_requests_of_s5cmd)} of s5cmd",
             "peak memory": format_bytes(self.peak_memory_bytes) if self.peak_memory_bytes else NOTHING,
         }
+        if told := self.encryption:
+            facts["encryption"] = ", ".join(f"{how} ({format_count(count)})" for how, count in told.items())
         rows = [(item.status.value, item.row.relative_key, item.reason) for item in failures]
         body = html_table(rows, ["state", "object", "why"], max_rows=_SHOWN_ROWS) if rows else ""
         return str(html_card(f"{self.source} → {self.target}", facts, body, tone="good" if self.ok else "bad"))

@@ -78,7 +78,7 @@ class Prover:
         return existing._replace(size_bytes=info.size_bytes, etag=info.etag)
 
     def etags_tell(self, source_key: str, target_key: str) -> bool:
-        """False where unequal ETags of two objects say nothing, because one of the two is under SSE-KMS.
+        """False where unequal ETags of two objects say nothing, because one of the two is under SSE-KMS or SSE-C.
 
         The first such pair speaks for all that come after: a bucket has one setting, and asking costs a request or two.
         """
@@ -91,7 +91,7 @@ class Prover:
         if end.profile is None:
             return False
         with suppress(LakehouseError):  # whoever may list and copy need not be allowed to look
-            return self._context.client(end.profile).get_description(end.bucket, key).has_opaque_etag
+            return self._context.client(end.profile).get_description(end.bucket, key).encryption.has_opaque_etag
         return False
 
     def compare_listed(self, entry: Entry, existing: Entry, mode: VerifyMode) -> Verdict | None:

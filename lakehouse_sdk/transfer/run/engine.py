@@ -28,7 +28,7 @@ from lakehouse_sdk.transfer.proof.verify import prove_outcomes, verify_s3
 from lakehouse_sdk.transfer.run.deletes import keep_all, run_deletes
 from lakehouse_sdk.transfer.run.manifest import write_manifest
 from lakehouse_sdk.transfer.run.memory import PeakMemory
-from lakehouse_sdk.transfer.runners.leftovers import clear_incoming
+from lakehouse_sdk.transfer.runners.leftovers import clear_abandoned, clear_incoming
 from lakehouse_sdk.transfer.strategies import (
     Choice,
     DirectStrategy,
@@ -140,12 +140,15 @@ def _check_target(target: End, context: RunContext) -> None:
 
 
 def _clear_leftovers(plan: TransferPlan, ends: Ends, choice: Choice, context: RunContext) -> None:
-    """Remove what a run that was killed left: in temporary folders, and of the same plan below `_incoming/`."""
+    """Remove what runs that were killed left: in temporary folders, open uploads, and what rests below `_incoming/`."""
     remove_stale(staging_parent(context.settings.staging_dir))
     if ends.target.profile is None:
         remove_stale(Path(ends.target.folder or "/"))
-    elif plan.wants_hashes and choice.name == "direct" and ends.source.profile is not None:
-        clear_incoming(context.client(ends.target.profile), ends.target.bucket, plan)
+        return
+    client = context.client(ends.target.profile)
+    clear_abandoned(ends.target.profile, client)
+    if plan.wants_hashes and choice.name == "direct" and ends.source.profile is not None:
+        clear_incoming(client, ends.target.bucket, context.settings.abandoned_after_h)
 
 
 def _copy(

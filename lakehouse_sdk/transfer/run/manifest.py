@@ -29,7 +29,8 @@ def write_manifest(report: TransferReport, *, settings: Settings) -> S3Address:
     """Keep a run's outcomes as Parquet below `_manifests/` in the lake's bucket; appears complete or not at all.
 
     Columns: names, action, status, reason, strategy, runner, attempts, sizes, ETag and SHA-256 of each object, and
-    `bytes_through_client`: what it brought over this machine's network, null where that is not known because it failed.
+    `bytes_through_client`: what it brought over this machine's network, null where that is not known because it failed,
+    `source_encryption` and `target_encryption`: as in `Outcome`.
     Totals, and objects that were only counted, are JSON in the file's metadata under `lakehouse_sdk.transfer_manifest`.
 
     Returns:
@@ -80,6 +81,8 @@ def _schema() -> pa.Schema:
             ("target_etag", text),
             ("sha256", text),
             ("bytes_through_client", count),
+            ("source_encryption", text),
+            ("target_encryption", text),
         ]
     )
 
@@ -104,6 +107,8 @@ def _to_row(outcome: Outcome, report: TransferReport) -> dict[str, Any]:
         "target_etag": outcome.etag,
         "sha256": outcome.sha256 or row.sha256,
         "bytes_through_client": _count_crossings(report, strategy) * row.size_bytes if done else 0 if idle else None,
+        "source_encryption": outcome.encryption[0],
+        "target_encryption": outcome.encryption[1],
     }
 
 

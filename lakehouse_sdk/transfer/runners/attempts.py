@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock, local
 
-from lakehouse_sdk.errors import ConnectError, LakehouseError
+from lakehouse_sdk.errors import ConnectError, KeyServiceError, LakehouseError
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 
 _MAX_DEAD = 8
-"""Objects in a row that found no server, each tried several times, before the rest is not tried any more."""
+"""Objects in a row that found no server, each tried several times, before the rest is not tried any more; of those that its
+key service could not encrypt one is enough."""
 
 
 class CancelledError(Exception):
@@ -53,6 +54,10 @@ class ObjectAttempts:
             return Outcome(row, Status.CANCELLED, "cancelled on the way", self._runner)
         except ConnectError as error:
             self._count_connection(str(error))
+            outcome = Outcome(row, Status.FAILED, str(error), self._runner)
+        except KeyServiceError as error:
+            with self._lock:
+                self._dead_in_a_row, self._last_error = _MAX_DEAD, str(error)
             outcome = Outcome(row, Status.FAILED, str(error), self._runner)
         except LakehouseError as error:
             self._count_connection("")

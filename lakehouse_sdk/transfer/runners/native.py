@@ -77,6 +77,7 @@ class NativeRunner:
             if self._leg.direction is Direction.COPY:  # the threads' own cleaning may have been interrupted
                 for row in under_way.values():
                     self._server_side.discard(row)
+            self._server_side.close()
 
     def _upload(self, row: PlannedObject) -> Outcome:
         if row.size_bytes > _MAX_SINGLE_BYTES:
@@ -97,11 +98,12 @@ class NativeRunner:
                 progress.reach(file.tell())  # a request that is repeated reads the file from its beginning
 
             file.pace = pace
-            etag = self._client.put_file(
+            written = self._client.put_file(
                 self._leg.target_bucket, row.target_key, file, size_bytes=size_bytes, sha256=actual, headers=headers
             )
         self._context.count_bytes(size_bytes)
-        return Outcome(row, Status.DONE, runner=self.name, etag=etag, sha256=actual)
+        encryption = ("", written.encrypted_by)
+        return Outcome(row, Status.DONE, runner=self.name, etag=written.etag, sha256=actual, encryption=encryption)
 
     def _download(self, row: PlannedObject) -> Outcome:
         """One object into a new file at the place that the caller chose."""

@@ -10,31 +10,26 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from functools import partial
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 
 from lakehouse_sdk.errors import AccessError, ConflictError, LakehouseError, StorageError
-from lakehouse_sdk.storage import CopyResult, OpenUpload
+from lakehouse_sdk.storage import CopyResult, ObjectEncryption, OpenUpload
 from lakehouse_sdk.transfer.context.partial import ObjectProgress
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_file
 from lakehouse_sdk.transfer.runners.attempts import CancelledError, ObjectAttempts
+from lakehouse_sdk.transfer.runners.leftovers import INCOMING_PREFIX, OwnUploads
 from lakehouse_sdk.transfer.runners.parts import choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Leg, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers
 
-INCOMING_PREFIX = "_incoming/"
 _PARTS_AT_ONCE = 8
 """Part copies under way at once, of all objects together: each keeps the server's disks busy by itself."""
 _NOT_MADE = frozenset({405, 501})
 """Statuses of a server that has no such request; one without the permission answers 403."""
 _MAX_REFUSED = 4
 _POLL_S = 0.2
-
-
-def incoming_key(target_key: str) -> str:
-    """Where an object with a wanted hash rests until it is known; the next run finds what was left there."""
-    return f"{INCOMING_PREFIX}{hashlib.sha256(target_key.encode()).hexdigest()}"
 
 
 class ServerSideCopy:
@@ -56,6 +51,13 @@ class ServerSideCopy:
         self._refused = 0
         self._refusal = ""
         self._part_slots = BoundedSemaphore(_PARTS_AT_ONCE)
+        self._uploads = OwnUploads(leg.profile, leg.target_bucket, context)
+        self._incoming = f"{INCOMING_PREFIX}{context.journal.run_id}-"
+        self._incoming_number: int | None = None
+        self._resting: set[str] = set()
+        self._lock = Lock()
+        self._encrypts: bool | None = None
+        self._encrypts_lock = Lock()
 
     def copy(self, row: PlannedObject) -> Outcome:
         """Copy one object; its outcome, `refused` where the server does not make the copy.
@@ -76,34 +78,69 @@ class ServerSideCopy:
         return outcome
 
     def _copy_plain(self, row: PlannedObject) -> Outcome:
-        leg = self._leg
-        result = self._copy_any(row, leg.source_bucket, row.source_key, row.target_key, row.etag)
-        return Outcome(row, Status.DONE, runner=self._runner, etag=result.etag)
+        leg, kept = self._leg, self._find_encryption(row)
+        result = self._copy_any(row, leg.source_bucket, row.source_key, row.target_key, row.etag, kept)
+        encryption = (kept.encrypted_by, result.encrypted_by)
+        return Outcome(row, Status.DONE, runner=self._runner, etag=result.etag, encryption=encryption)
+
+    def _find_encryption(self, row: PlannedObject) -> ObjectEncryption:
+        """What a copy has to ask for, because CopyObject keeps no encryption by itself; nothing where the profile says it."""
+        if self._leg.profile.encryption or not self._server_encrypts():
+            return ObjectEncryption()
+        return self._client.get_encryption(self._leg.source_bucket, row.source_key)
+
+    def _server_encrypts(self) -> bool:
+        """Asked once a run, because a server without encryption spares a request for each object."""
+        with self._encrypts_lock:
+            if self._encrypts is None:
+                self._encrypts = True  # who may copy need not be allowed to begin such an upload
+                with suppress(LakehouseError):
+                    self._encrypts = self._client.can_encrypt(self._leg.target_bucket, f"{self._incoming}probe")
+            return self._encrypts
 
     def discard(self, row: PlannedObject) -> None:
-        """Remove what a copy that was stopped, or a killed run, may have left of this row: open uploads, `_incoming/`."""
-        incoming = incoming_key(row.target_key)
-        with suppress(LakehouseError):
-            if row.sha256 is not None:
+        """Remove what a copy of this row that was stopped may have left below `_incoming/`."""
+        self._clear(self._incoming_key(row))
+
+    def close(self) -> None:
+        """Discard the uploads that are open; no thread may be copying any more."""
+        self._uploads.abort_all()
+        if self._incoming_number is not None and not self._resting:
+            self._context.journal.end(self._leg.profile, self._incoming_number)
+
+    def _incoming_key(self, row: PlannedObject) -> str:
+        """Where an object with a wanted hash rests until it is known; no other run has this place."""
+        return f"{self._incoming}{hashlib.sha256(row.target_key.encode('utf-8', 'surrogateescape')).hexdigest()}"
+
+    def _begin_incoming(self, row: PlannedObject) -> str:
+        key = self._incoming_key(row)
+        with self._lock:
+            self._resting.add(key)
+            if self._incoming_number is None:
+                leg = self._leg
+                self._incoming_number = self._context.journal.begin(leg.profile, leg.target_bucket, prefix=self._incoming)
+        return key
+
+    def _clear(self, incoming: str) -> None:
+        if incoming in self._resting:
+            with suppress(LakehouseError):
                 self._client.delete(self._leg.target_bucket, incoming)
-        if row.size_bytes > self._context.settings.single_copy_max_bytes:
-            for key in (row.target_key, incoming) if row.sha256 is not None else (row.target_key,):
-                with suppress(LakehouseError):
-                    self._abort_all(key)
+                self._resting.discard(incoming)
 
     def _copy_checked(self, row: PlannedObject) -> Outcome:
         """Copy to `_incoming/`, compare hashes, copy on; the second copy is pinned to what was hashed."""
-        leg, client, incoming = self._leg, self._client, incoming_key(row.target_key)
+        leg, client, kept = self._leg, self._client, self._find_encryption(row)
+        incoming = self._begin_incoming(row)
         try:
-            first = self._copy_any(row, leg.source_bucket, row.source_key, incoming, row.etag, sha256=True, passes=2)
+            first = self._copy_any(row, leg.source_bucket, row.source_key, incoming, row.etag, kept, sha256=True, passes=2)
             actual = first.sha256 or client.get_info(leg.target_bucket, incoming).sha256 or self._hash(incoming)
             if mismatch := find_mismatch(row, actual):
                 return Outcome(row, Status.FAILED, mismatch, self._runner, sha256=actual)
-            second = self._copy_any(row, leg.target_bucket, incoming, row.target_key, first.etag, passes=2, passed=1)
+            second = self._copy_any(row, leg.target_bucket, incoming, row.target_key, first.etag, kept, passes=2, passed=1)
         finally:
-            with suppress(LakehouseError):
-                client.delete(leg.target_bucket, incoming)
-        return Outcome(row, Status.DONE, runner=self._runner, etag=second.etag, sha256=actual)
+            self._clear(incoming)
+        encryption = (kept.encrypted_by, second.encrypted_by)
+        return Outcome(row, Status.DONE, runner=self._runner, etag=second.etag, sha256=actual, encryption=encryption)
 
     def _hash(self, key: str) -> str:
         """For servers that compute no SHA-256 themselves: read the object back."""
@@ -119,6 +156,7 @@ class ServerSideCopy:
         key: str,
         target_key: str,
         etag: str,
+        kept: ObjectEncryption,
         *,
         sha256: bool = False,
         passes: int = 1,
@@ -126,28 +164,37 @@ class ServerSideCopy:
     ) -> CopyResult:
         target = self._leg.target_bucket
         if row.size_bytes <= self._context.settings.single_copy_max_bytes:
-            return self._client.copy(bucket, key, target, target_key, if_match=etag or None, sha256=sha256)
+            return self._client.copy(
+                bucket, key, target, target_key, if_match=etag or None, sha256=sha256, encryption=kept.headers
+            )
         progress = self._context.partial.begin(row, passes=passes, passed=passed)
-        return CopyResult(self._copy_in_parts(row, bucket, key, target_key, etag, progress))
+        return self._copy_in_parts(row, bucket, key, target_key, etag, kept, progress)
 
     def _copy_in_parts(
-        self, row: PlannedObject, bucket: str, key: str, target_key: str, etag: str, progress: ObjectProgress
-    ) -> str:
+        self,
+        row: PlannedObject,
+        bucket: str,
+        key: str,
+        target_key: str,
+        etag: str,
+        kept: ObjectEncryption,
+        progress: ObjectProgress,
+    ) -> CopyResult:
         client, target = self._client, self._leg.target_bucket
         description = client.get_description(bucket, key)
         info = description.info
         if info.size_bytes != row.size_bytes or (etag and info.etag != etag):
             raise ConflictError(f"{key!r} changed since it was planned.")
         part_bytes = self._choose_part_bytes(bucket, key, row.size_bytes)
-        self._abort_all(target_key)  # an earlier run's, that was killed
-        upload = client.start_upload(target, target_key, {**description.headers, **description.encryption})
+        upload = self._uploads.begin(target_key, {**description.headers, **kept.headers})
         try:
             etags = self._copy_parts(bucket, key, upload, row.size_bytes, part_bytes, info.etag, progress)
-            return client.complete_upload(target, upload, etags)
+            etag = client.complete_upload(target, upload, etags)
         except BaseException:
-            with suppress(LakehouseError):
-                self._abort_all(target_key)
+            self._uploads.abort(upload)
             raise
+        self._uploads.end(upload)
+        return CopyResult(etag, encrypted_by=upload.encrypted_by)
 
     def _choose_part_bytes(self, bucket: str, key: str, size_bytes: int) -> int:
         first_part_bytes, parts = self._client.get_part_layout(bucket, key)
@@ -201,8 +248,3 @@ class ServerSideCopy:
         return self._client.copy_part(
             bucket, key, self._leg.target_bucket, upload, number, first_byte=first, last_byte=last, if_match=etag
         )
-
-    def _abort_all(self, key: str) -> None:
-        with suppress(LakehouseError):  # who may write need not be allowed to list uploads, nor a server able
-            for upload in self._client.list_uploads(self._leg.target_bucket, key):
-                self._client.abort_upload(self._leg.target_bucket, upload)

@@ -10,18 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from lakehouse_sdk.errors import ConflictError, IntegrityError, LakehouseError, StorageError
-from lakehouse_sdk.storage import ObjectDescription, OpenUpload, S3Client
+from lakehouse_sdk.errors import ConflictError, IntegrityError, StorageError
+from lakehouse_sdk.storage import ObjectDescription, OpenUpload, S3Client, Written
 from lakehouse_sdk.storage.signing import UNSIGNED
 from lakehouse_sdk.transfer.context.ends import Ends
 from lakehouse_sdk.transfer.context.partial import ObjectProgress
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.runners.attempts import ObjectAttempts
+from lakehouse_sdk.transfer.runners.leftovers import OwnUploads
 from lakehouse_sdk.transfer.runners.parts import MIB, Buffers, OrderedHash, choose_part_bytes, keeps_layout
 from lakehouse_sdk.transfer.runners.protocol import Outcomes, find_mismatch
 from lakehouse_sdk.transfer.runners.workers import Workers
@@ -41,6 +41,7 @@ class _Large:
 
     row: PlannedObject
     part_bytes: int = 0
+    encrypted_by: str = ""
     upload: OpenUpload | None = None
     etags: list[str] = field(default_factory=list)
     next_part: int = 0
@@ -87,6 +88,7 @@ class StreamRunner:
         self._target: S3Client = context.client(ends.target.profile)
         self._from, self._to = ends.source.bucket, ends.target.bucket
         self._objects = ObjectAttempts(self.name, context)
+        self._uploads = OwnUploads(ends.target.profile, self._to, context)
         self._payload = UNSIGNED if ends.target.profile.secure else ""
         self._workers: Workers[_Step, _Done] = Workers(context.settings.max_concurrent, context.interrupt)
         self._buffers = Buffers(context.settings.stream_memory_mib * MIB, self._workers.wake)
@@ -209,18 +211,19 @@ class StreamRunner:
         if mismatch := find_mismatch(row, sha256):
             return Outcome(row, Status.FAILED, mismatch, self.name, sha256=sha256)
 
-        def put(headers: dict[str, str]) -> str:
+        def put(headers: dict[str, str]) -> Written:
             return self._target.put_file(
                 self._to, row.target_key, body, size_bytes=row.size_bytes, sha256=sha256, headers=headers
             )
 
-        etag = _with_headers(put, description)
+        written = _with_headers(put, description)
         self._context.count_bytes(2 * row.size_bytes)
-        return Outcome(row, Status.DONE, "", self.name, etag, sha256)
+        encryption = (description.encryption.encrypted_by, written.encrypted_by)
+        return Outcome(row, Status.DONE, "", self.name, written.etag, sha256, encryption=encryption)
 
     def _open(self, large: _Large) -> _Done:
-        """Look at the source, discard what an earlier run left of the same upload, begin anew."""
-        row, source, target = large.row, self._source, self._target
+        """Look at the source, begin the upload."""
+        row, source = large.row, self._source
         description = source.get_description(self._from, row.source_key)
         if row.etag and description.info.etag != row.etag:
             raise ConflictError(f"{row.source_key!r} has another ETag than planned: changed since it was planned.")
@@ -229,32 +232,21 @@ class StreamRunner:
         if part_bytes > self._buffers.limit_bytes:
             reason = f"its parts of {part_bytes:,} bytes are larger than transfer.stream_memory_mib"
             return Outcome(row, Status.REFUSED, reason, self.name)
-        self._abort_others(row.target_key, None)
-        repeats = target.repeats_of_thread
         try:
-            upload = _with_headers(lambda headers: target.start_upload(self._to, row.target_key, headers), description)
+            upload = _with_headers(lambda headers: self._uploads.begin(row.target_key, headers), description)
         except StorageError as error:
             if error.status in {405, 501}:
                 return Outcome(row, Status.REFUSED, f"the target takes no objects in parts: {error.message}", self.name)
             raise
-        if target.repeats_of_thread != repeats:  # an attempt whose answer was lost has begun an upload too
-            self._abort_others(row.target_key, upload)
-
         progress = self._begin_progress(row)
 
         def go_on() -> None:
             large.upload, large.part_bytes, large.progress = upload, part_bytes, progress
+            large.encrypted_by = description.encryption.encrypted_by
             large.etags = [""] * large.parts
             self._ready.append(large)
 
         return go_on
-
-    def _abort_others(self, key: str, upload: OpenUpload | None) -> None:
-        """Discard the open uploads of a key but this one; who may write need not be allowed to list them, nor a server able."""
-        with suppress(LakehouseError):
-            for found in self._target.list_uploads(self._to, key):
-                if upload is None or found.upload_id != upload.upload_id:
-                    self._target.abort_upload(self._to, found)
 
     def _choose_part_bytes(self, row: PlannedObject, description: ObjectDescription) -> int:
         if "-" in description.info.etag:
@@ -312,12 +304,13 @@ class StreamRunner:
             return Outcome(row, Status.FAILED, mismatch, self.name, sha256=actual)
         assert large.upload is not None  # noqa: S101 (its parts were sent)
         etag = self._target.complete_upload(self._to, large.upload, large.etags)
-        return Outcome(row, Status.DONE, "", self.name, etag, actual)
+        self._uploads.end(large.upload)
+        encryption = (large.encrypted_by, large.upload.encrypted_by)
+        return Outcome(row, Status.DONE, "", self.name, etag, actual, encryption=encryption)
 
     def _discard(self, large: _Large, outcome: Outcome) -> Outcome:
         if large.upload is not None:
-            with suppress(LakehouseError):
-                self._target.abort_upload(self._to, large.upload)
+            self._uploads.abort(large.upload)
         return outcome
 
     def _guard(self, large: _Large, work: Callable[[], _Done], *, attempts: int | None = None) -> _Done:
@@ -373,9 +366,7 @@ class StreamRunner:
                 done.status is Status.DONE or (step.large is None and done.status is Status.FAILED)
             ):
                 self._end(done)
-        for large in self._large.values():
-            with suppress(LakehouseError):
-                self._abort_others(large.row.target_key, None)
+        self._uploads.abort_all()
         self._large.clear()
 
 

@@ -23,7 +23,6 @@ from lakehouse_sdk.transfer.runners import (
     carry_files,
     run_in_turn,
 )
-from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 
 
@@ -52,7 +51,7 @@ class DirectStrategy:
             return self._publish_all(partial(carry_files, leg, self._context), target.folder, rows, leg)
         if source.profile is None:
             leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket)
-            return carry_files(leg, self._context, discard_open_uploads(leg, self._context, rows))
+            return carry_files(leg, self._context, rows)
         leg = Leg(Direction.COPY, target.profile, source.bucket, target.bucket)
         return run_in_turn([NativeRunner(leg, self._context)], rows, otherwise=Status.REFUSED)
 

@@ -16,7 +16,6 @@ from lakehouse_sdk.transfer.context.staging import StagingFolder
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
 from lakehouse_sdk.transfer.proof.hashing import hash_path
 from lakehouse_sdk.transfer.runners import Direction, Leg, Outcomes, carry_files
-from lakehouse_sdk.transfer.runners.leftovers import discard_open_uploads
 from lakehouse_sdk.transfer.runners.protocol import find_mismatch
 
 _SPARE_BYTES = 64 * 1024**2
@@ -135,7 +134,7 @@ class StagedStrategy:
             row = originals[path]
             rows.append(PlannedObject(row.relative_key, path, row.target_key, row.size_bytes))
         leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers, passes=2, passed=1)
-        with closing(carry_files(leg, self._context, discard_open_uploads(leg, self._context, rows))) as outcomes:
+        with closing(carry_files(leg, self._context, rows)) as outcomes:
             for outcome in outcomes:
                 path = outcome.row.source_key
                 yield Outcome(originals[path], outcome.status, outcome.reason, outcome.runner, outcome.etag, hashes[path])

@@ -190,7 +190,7 @@ class TestObjects:
 class TestFiles:
     def test_an_open_file_is_written_with_its_hash_and_headers(self, s3: S3Client, boto: Any, bucket: str) -> None:
         headers = {"content-type": "text/csv", "x-amz-meta-source": "binance"}
-        etag = s3.put_file(bucket, "k", BytesIO(b"body"), size_bytes=4, sha256=sha256(b"body"), headers=headers)
+        etag, _ = s3.put_file(bucket, "k", BytesIO(b"body"), size_bytes=4, sha256=sha256(b"body"), headers=headers)
         assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"body"
         info, kept = s3.get_details(bucket, "k")
         assert (info.etag, info.sha256) == (etag, sha256(b"body"))

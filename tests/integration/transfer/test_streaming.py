@@ -17,6 +17,7 @@ from lakehouse_sdk.errors import AccessError, StorageError
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import CancelToken, PlannedObject, Status, TransferPlan, plan_transfer, run_transfer
 from lakehouse_sdk.uris import S3Address
+from tests.support.killed_run import leave_uploads
 
 MIB = 1024**2
 
@@ -145,9 +146,7 @@ def test_who_may_not_list_uploads_may_copy_all_the_same(s3, other_s3, bucket, ot
 
 def test_what_a_killed_run_left_open_is_discarded_by_the_next_upload_of_the_key(s3, other_s3, bucket, other_bucket, lake):
     s3.put_bytes(bucket, "large", bytes(20 * MIB))
-    for _ in range(2):
-        left = other_s3.start_upload(other_bucket, "large")
-        other_s3.put_part(other_bucket, left, 1, bytes(5 * MIB))
+    leave_uploads(other_s3, other_bucket, "large")
     plan = plan_transfer(f"s3://{bucket}", f"lakehouse://other@{other_bucket}", settings=lake)
     run_transfer(plan, settings=lake).raise_for_failures()
     assert other_s3.list_uploads(other_bucket, "large") == []

@@ -37,6 +37,14 @@ class TestEndpoint:
         assert not PLAIN.sees_same_server_as(ANONYMOUS)
 
 
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine's environment says of connections counts, too."""
+    for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 @pytest.mark.parametrize("missing", ["access_key", "secret_key"])
 def test_a_missing_key_says_which_and_where_to_set_it(missing: str) -> None:
     profile = PLAIN.model_copy(update={missing: None})
@@ -53,7 +61,7 @@ class TestFsspec:
     def test_connection(self) -> None:
         options = PLAIN.to_fsspec()
         assert (options["endpoint_url"], options["key"], options["secret"]) == ("http://minio:9000", "the-key", "the-secret")
-        assert options["client_kwargs"] == {"region_name": "eu-west-1"}
+        assert options["client_kwargs"] == {"region_name": "eu-west-1", "verify": True}
         assert "token" not in options
         assert FULL.to_fsspec()["token"] == "the-token"
         assert ANONYMOUS.to_fsspec()["anon"]
@@ -90,6 +98,8 @@ def test_pyiceberg() -> None:
         "s3.endpoint": "http://minio:9000",
         "s3.region": "eu-west-1",
         "s3.force-virtual-addressing": "false",
+        "s3.connect-timeout": "5.0",
+        "s3.request-timeout": "60.0",
         "s3.access-key-id": "the-key",
         "s3.secret-access-key": "the-secret",
     }
@@ -108,6 +118,10 @@ def test_object_store_family() -> None:
         "aws_access_key_id": "the-key",
         "aws_secret_access_key": "the-secret",
         "aws_session_token": "",
+        "connect_timeout": "5.0 seconds",
+        "read_timeout": "60.0 seconds",
+        "proxy_url": "http://127.0.0.1:9",
+        "proxy_excludes": "*",
     }
     assert FULL.to_object_store()["aws_session_token"] == "the-token"
     assert FULL.to_object_store()["aws_allow_http"] == "false"
@@ -136,6 +150,8 @@ def test_pyarrow() -> None:
         "scheme": "http",
         "region": "eu-west-1",
         "force_virtual_addressing": False,
+        "connect_timeout": 5.0,
+        "request_timeout": 60.0,
         "access_key": "the-key",
         "secret_key": "the-secret",
     }

@@ -20,8 +20,8 @@ def test_an_interrupt_ends_what_waits_for_an_answer_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         listener.settimeout(60)
-        profile = S3Profile(endpoint_url=f"http://127.0.0.1:{port}", access_key="a", secret_key="b")
-        wire = Wire(profile, max_connections=2, connect_timeout_s=60.0, read_timeout_s=600.0)
+        profile = S3Profile(endpoint_url=f"http://127.0.0.1:{port}", access_key="a", secret_key="b", read_timeout_s=600)
+        wire = Wire(profile, max_connections=2)
 
         def ask(bucket: str) -> None:
             try:

@@ -74,6 +74,10 @@ class Lines:
         self._source = f"s3://{leg.source_bucket}/" if leg.source_bucket else ""
         self._target = f"s3://{leg.target_bucket}/" if leg.target_bucket else ""
         self._command = f"cp --raw --part-size {part_size_mib} "
+        if leg.profile.encryption and leg.target_bucket:
+            self._command += f"--sse {leg.profile.encryption} "
+            if leg.profile.kms_key_id:
+                self._command += f"--sse-kms-key-id {shlex.quote(leg.profile.kms_key_id)} "
 
     def write(self, row: PlannedObject) -> tuple[str, bytes]:
         """What the answer to a row will name, and the line to feed."""
@@ -124,7 +128,12 @@ def find_row(answer: Answer, outstanding: Mapping[str, PlannedObject]) -> str | 
 
 def is_final(error: str) -> bool:
     """True where another attempt, by whichever client, would end the same way."""
-    return error.partition(":")[0] in _FINAL_CODES or "not found" in error
+    return error.partition(":")[0] in _FINAL_CODES or "not found" in error or is_of_key_service(error)
+
+
+def is_of_key_service(error: str) -> bool:
+    """True where the server could not encrypt or decrypt."""
+    return error.lower().startswith("kms")
 
 
 def is_unreachable(error: str) -> bool:

@@ -12,9 +12,9 @@ from typing import IO
 from lakehouse_sdk.config import S3Profile
 
 _READ_BYTES = 1 << 16
-_INHERITED = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-              "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
-"""All that s5cmd sees of our environment; above all not HOME, where it would find other credentials."""
+_INHERITED = ("PATH", "TMPDIR", "SSL_CERT_DIR")
+"""All that s5cmd sees of our environment; above all not HOME, where it would find other credentials. What concerns the
+connection is in the profile, so that it is the same for all clients."""
 _KILL_TIMEOUT_S = 5.0
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from urllib.parse import urlsplit
 
+from lakehouse_sdk.config.environment import is_loopback
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.model.objects import Outcome, PlannedObject, Status
+from lakehouse_sdk.transfer.runners.leftovers import OwnUploads
 from lakehouse_sdk.transfer.runners.protocol import Direction, Leg, Outcomes, find_change
 from lakehouse_sdk.transfer.runners.s5cmd.lines import (
     Answer,
@@ -17,6 +19,7 @@ from lakehouse_sdk.transfer.runners.s5cmd.lines import (
     find_refusal,
     find_row,
     is_final,
+    is_of_key_service,
     is_unreachable,
     parse_line,
     shorten,
@@ -58,6 +61,7 @@ class S5cmdRunner:
         self._process: S5cmdProcess | None = None
         self._outstanding: dict[str, PlannedObject] = {}
         self._unreachable = 0
+        self._uploads = OwnUploads(leg.profile, leg.target_bucket, context)
         self._gone = self._find_obstacle()
 
     def _find_obstacle(self) -> str:
@@ -66,6 +70,10 @@ class S5cmdRunner:
         profile = self._leg.profile
         if profile.addressing_style == "virtual" and profile.endpoint_url is not None:
             return "s5cmd addresses this endpoint by path only"
+        if profile.customer_key is not None or profile.client_cert is not None or (profile.secure and profile.min_tls != "1.2"):
+            return "s5cmd knows no SSE-C, no client certificate and no other TLS than its own"
+        if profile.resolved_proxy and is_loopback(urlsplit(profile.resolved_endpoint_url).hostname or ""):
+            return "s5cmd asks for a loopback address past every proxy"
         return ""
 
     def run(self, rows: Iterable[PlannedObject]) -> Outcomes:
@@ -115,6 +123,8 @@ class S5cmdRunner:
             except OSError as error:
                 self._gone = f"s5cmd does not start: {error}"
                 return self._gone
+        if self._in_parts(row):
+            self._uploads.expect(row.target_key)
         self._process.feed(line)
         self._outstanding[text] = row
         self._context.tally.s5cmd_commands += 1
@@ -145,15 +155,30 @@ class S5cmdRunner:
             yield from (Outcome(row, Status.REFUSED, self._gone, self.name) for row in left)
 
     def _judge(self, row: PlannedObject, answer: Answer) -> Outcome:
+        if self._in_parts(row):
+            (self._uploads.discard_expected if answer.error else self._uploads.arrived)(row.target_key)
         if not answer.error:
             self._unreachable = 0
             self._context.count_bytes(row.size_bytes)
             if change := self._find_change(row):
                 return Outcome(row, Status.FAILED, change, self.name)
-            return Outcome(row, Status.DONE, "", self.name)
+            return self._look_at_encryption(row)
+        if is_of_key_service(answer.error):
+            self._gone = f"the server's key service fails: {shorten(answer.error)}"
         self._unreachable = self._unreachable + 1 if is_unreachable(answer.error) else 0
         status = Status.FAILED if is_final(answer.error) else Status.REFUSED
         return Outcome(row, status, shorten(answer.error), self.name)
+
+    def _look_at_encryption(self, row: PlannedObject) -> Outcome:
+        """The outcome of an object that s5cmd brought, which does not tell how the server keeps it."""
+        encrypted_by = ""
+        if self._leg.direction is Direction.UPLOAD and self._leg.profile.encryption:
+            try:
+                client = self._context.client(self._leg.profile)
+                encrypted_by = client.get_encryption(self._leg.target_bucket, row.target_key).encrypted_by
+            except LakehouseError as error:
+                return Outcome(row, Status.FAILED, f"could not be looked at: {error}", self.name)
+        return Outcome(row, Status.DONE, "", self.name, encryption=("", encrypted_by))
 
     def _find_change(self, row: PlannedObject) -> str:
         """Why the file that s5cmd is to read, or has read, is not the planned one; empty where it is, or where none is read."""
@@ -176,18 +201,13 @@ class S5cmdRunner:
         if process is None:
             return
         process.kill()
-        large = [row for row in begun if row.size_bytes > self._context.part_bytes]
-        if large and self._leg.direction is Direction.UPLOAD:
-            self._abort_uploads(large)
+        if large := [row for row in begun if self._in_parts(row)]:  # it leaves their uploads however it ends
+            time.sleep(_SETTLE_S)
+            for row in large:
+                self._uploads.discard_expected(row.target_key)
 
-    def _abort_uploads(self, rows: list[PlannedObject]) -> None:
-        """Discard open multipart uploads: s5cmd leaves them however it ends, and MinIO lists them by exact key only."""
-        time.sleep(_SETTLE_S)
-        client, bucket = self._context.client(self._leg.profile), self._leg.target_bucket
-        for row in rows:
-            with suppress(LakehouseError):
-                for upload in client.list_uploads(bucket, row.target_key):
-                    client.abort_upload(bucket, upload)
+    def _in_parts(self, row: PlannedObject) -> bool:
+        return self._leg.direction is Direction.UPLOAD and row.size_bytes > self._context.part_bytes
 
 
 def count_requests(size_bytes: int, leg: Leg, part_bytes: int) -> int:
