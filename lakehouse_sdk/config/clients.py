@@ -67,8 +67,8 @@ def storage_options(settings: Settings, client: str, *, profile: str = "") -> St
     | `duckdb` | fields of `CREATE SECRET (TYPE s3, …)`, for its httpfs extension |
 
     They say all that the profile says: server, credentials, addressing, certificates, proxy, timeouts, encryption. For
-    `pyarrow` and `pyiceberg` the variable `AWS_REQUEST_CHECKSUM_CALCULATION=when_required` is set in this process, unless it is set
-    already: without it Arrow sends what many servers misread, and it knows no argument for it.
+    `pyarrow` and `pyiceberg` the variable `AWS_REQUEST_CHECKSUM_CALCULATION=when_required` is set in this process, unless it
+    is set already: without it Arrow sends what many servers misread, and it knows no argument for it.
 
     Args:
         settings: The lakehouse's settings.

@@ -170,10 +170,10 @@ class S3Client(UploadRequests):
         """Size, ETag, time and, where the server keeps it, SHA-256 of one object."""
         return parse_head(key, self._wire.send("HEAD", bucket, key, headers={"x-amz-checksum-mode": "ENABLED"}).headers)
 
-    def get_details(self, bucket: str, key: str) -> tuple[ObjectInfo, dict[str, str]]:
-        """As `get_info`, with the headers that travel with a copy: content type and the like, metadata; names in lower case."""
+    def get_details(self, bucket: str, key: str) -> ObjectDescription:
+        """As `get_info`, with what travels with a copy but for tags and storage class: `get_description` has those too."""
         headers = self._wire.send("HEAD", bucket, key, headers={"x-amz-checksum-mode": "ENABLED"}).headers
-        return parse_head(key, headers), parse_content_headers(headers)
+        return ObjectDescription(parse_head(key, headers), parse_content_headers(headers), parse_encryption(headers))
 
     def find_info(self, bucket: str, key: str) -> ObjectInfo | None:
         """As `get_info`; None where there is no such object or bucket."""

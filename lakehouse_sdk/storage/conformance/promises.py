@@ -31,7 +31,7 @@ def _metadata(bench: Bench) -> None:
     bench.note(f"{at}b")
     bench.client.copy(bench.bucket, f"{at}a", bench.bucket, f"{at}b")
     for name in "ab":
-        headers = bench.client.get_details(bench.bucket, f"{at}{name}")[1]
+        headers = bench.client.get_details(bench.bucket, f"{at}{name}").headers
         expect((headers.get("content-type"), headers.get("x-amz-meta-colour")), ("text/csv", "blue"), name)
 
 

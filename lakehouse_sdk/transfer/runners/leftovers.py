@@ -5,13 +5,13 @@ What goes wrong otherwise: another program, or another run, is uploading to the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from lakehouse_sdk.config import S3Profile
 from lakehouse_sdk.errors import LakehouseError, NotFoundError
-from lakehouse_sdk.storage import OpenUpload, S3Client
+from lakehouse_sdk.storage import OpenUpload, S3Client, Written
 from lakehouse_sdk.transfer.context.journal import find_abandoned
 from lakehouse_sdk.transfer.context.run import RunContext
 
@@ -33,6 +33,7 @@ class OwnUploads:
         self._bucket = bucket
         self._context = context
         self._client = context.client(profile)
+        self._asked: set[str] = set()
         self._begun: dict[str, tuple[OpenUpload, int]] = {}
         self._expected: dict[str, tuple[Collection[str], int]] = {}
 
@@ -63,12 +64,21 @@ class OwnUploads:
             raise
         number = self._context.journal.begin(self._profile, self._bucket, key=key, upload_id=upload.upload_id)
         self._begun[upload.upload_id] = (upload, number)
+        if self._profile.encryption or any("server-side-encryption" in name for name in headers):
+            self._asked.add(upload.upload_id)
         if client.repeats_of_thread != repeats:  # an attempt whose answer was lost has begun an upload too
             self._discard_new(key, seen, upload.upload_id)
         return upload
 
-    def end(self, upload: OpenUpload) -> None:
-        """It was completed."""
+    def complete(self, upload: OpenUpload, etags: Sequence[str]) -> Written:
+        """Join its parts, as `S3Client.complete_upload`, and say how the server keeps the object."""
+        etag, encrypted_by = self._client.complete_upload(self._bucket, upload, etags), upload.encrypted_by
+        if upload.upload_id in self._asked and not encrypted_by:  # MinIO's answers say nothing of it
+            encrypted_by = self._client.get_encryption(self._bucket, upload.key).encrypted_by
+        self._end(upload)
+        return Written(etag, encrypted_by)
+
+    def _end(self, upload: OpenUpload) -> None:
         if (begun := self._begun.pop(upload.upload_id, None)) is not None:
             self._context.journal.end(self._profile, begun[1])
 
@@ -76,7 +86,7 @@ class OwnUploads:
         """Discard it; where that fails it stays on record for the next run."""
         with suppress(LakehouseError):
             self._client.abort_upload(self._bucket, upload)
-            self.end(upload)
+            self._end(upload)
 
     def abort_all(self) -> None:
         """Discard what was begun and neither completed nor discarded."""

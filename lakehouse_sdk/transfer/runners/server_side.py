@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from threading import BoundedSemaphore, Lock
 
@@ -164,9 +165,12 @@ class ServerSideCopy:
     ) -> CopyResult:
         target = self._leg.target_bucket
         if row.size_bytes <= self._context.settings.single_copy_max_bytes:
-            return self._client.copy(
+            result = self._client.copy(
                 bucket, key, target, target_key, if_match=etag or None, sha256=sha256, encryption=kept.headers
             )
+            if (kept.headers or self._leg.profile.encryption) and not result.encrypted_by:  # MinIO's answer says nothing of it
+                return replace(result, encrypted_by=self._client.get_encryption(target, target_key).encrypted_by)
+            return result
         progress = self._context.partial.begin(row, passes=passes, passed=passed)
         return self._copy_in_parts(row, bucket, key, target_key, etag, kept, progress)
 
@@ -180,8 +184,7 @@ class ServerSideCopy:
         kept: ObjectEncryption,
         progress: ObjectProgress,
     ) -> CopyResult:
-        client, target = self._client, self._leg.target_bucket
-        description = client.get_description(bucket, key)
+        description = self._client.get_description(bucket, key)
         info = description.info
         if info.size_bytes != row.size_bytes or (etag and info.etag != etag):
             raise ConflictError(f"{key!r} changed since it was planned.")
@@ -189,12 +192,11 @@ class ServerSideCopy:
         upload = self._uploads.begin(target_key, {**description.headers, **kept.headers})
         try:
             etags = self._copy_parts(bucket, key, upload, row.size_bytes, part_bytes, info.etag, progress)
-            etag = client.complete_upload(target, upload, etags)
+            written = self._uploads.complete(upload, etags)
         except BaseException:
             self._uploads.abort(upload)
             raise
-        self._uploads.end(upload)
-        return CopyResult(etag, encrypted_by=upload.encrypted_by)
+        return CopyResult(written.etag, encrypted_by=written.encrypted_by)
 
     def _choose_part_bytes(self, bucket: str, key: str, size_bytes: int) -> int:
         first_part_bytes, parts = self._client.get_part_layout(bucket, key)

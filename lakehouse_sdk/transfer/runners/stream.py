@@ -303,10 +303,9 @@ class StreamRunner:
         if mismatch := find_mismatch(row, actual):
             return Outcome(row, Status.FAILED, mismatch, self.name, sha256=actual)
         assert large.upload is not None  # noqa: S101 (its parts were sent)
-        etag = self._target.complete_upload(self._to, large.upload, large.etags)
-        self._uploads.end(large.upload)
-        encryption = (large.encrypted_by, large.upload.encrypted_by)
-        return Outcome(row, Status.DONE, "", self.name, etag, actual, encryption=encryption)
+        written = self._uploads.complete(large.upload, large.etags)
+        encryption = (large.encrypted_by, written.encrypted_by)
+        return Outcome(row, Status.DONE, "", self.name, written.etag, actual, encryption=encryption)
 
     def _discard(self, large: _Large, outcome: Outcome) -> Outcome:
         if large.upload is not None:

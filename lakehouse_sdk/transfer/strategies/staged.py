@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lakehouse_sdk.errors import CapacityError, LakehouseError
@@ -41,6 +41,7 @@ class _Staged:
     sha256: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    encrypted_by: str = ""
 
     @property
     def path(self) -> str:
@@ -128,16 +129,17 @@ class StagedStrategy:
         target = self._ends.target
         assert target.profile is not None  # noqa: S101 (choose_strategy stages between two servers only)
         headers = {originals[staged.path].target_key: staged.headers for staged in ready}
-        hashes = {staged.path: staged.sha256 for staged in ready}
+        arrived = {staged.path: staged for staged in ready}
         rows = []
-        for path in hashes:
+        for path in arrived:
             row = originals[path]
             rows.append(PlannedObject(row.relative_key, path, row.target_key, row.size_bytes))
         leg = Leg(Direction.UPLOAD, target.profile, "", target.bucket, headers, passes=2, passed=1)
         with closing(carry_files(leg, self._context, rows)) as outcomes:
             for outcome in outcomes:
-                path = outcome.row.source_key
-                yield Outcome(originals[path], outcome.status, outcome.reason, outcome.runner, outcome.etag, hashes[path])
+                staged = arrived[outcome.row.source_key]
+                encryption = (staged.encrypted_by, outcome.encryption[1])
+                yield replace(outcome, row=originals[staged.path], sha256=staged.sha256, attempts=1, encryption=encryption)
 
     def _look(self, outcome: Outcome, originals: Mapping[str, PlannedObject]) -> _Staged:
         """Size and SHA-256 of a staged file, and the headers of its source, which must still be as planned."""
@@ -147,14 +149,14 @@ class StagedStrategy:
         source = self._ends.source
         assert source.profile is not None  # noqa: S101 (as in _carry)
         try:
-            info, headers = self._context.client(source.profile).get_details(source.bucket, row.source_key)
+            details = self._context.client(source.profile).get_details(source.bucket, row.source_key)
             size_bytes, sha256 = hash_path(outcome.row.target_key)
         except (LakehouseError, OSError) as error:
             return _Staged(outcome, problem=str(error))
         problem = find_mismatch(row, sha256)
-        if size_bytes != row.size_bytes or (row.etag and info.etag != row.etag):
+        if size_bytes != row.size_bytes or (row.etag and details.info.etag != row.etag):
             problem = "the source changed since it was planned"
-        return _Staged(outcome, sha256, headers, problem)
+        return _Staged(outcome, sha256, details.headers, problem, details.encryption.encrypted_by)
 
 
 def _too_large(row: PlannedObject, cap: int, folder: StagingFolder) -> CapacityError:

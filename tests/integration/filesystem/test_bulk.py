@@ -161,7 +161,7 @@ class TestRequestArguments:
             (tmp_path / "up" / name).parent.mkdir(exist_ok=True)
             (tmp_path / "up" / name).write_text(name)
         fs.put(f"{tmp_path}/up/", f"{bucket}/up/", recursive=True, ContentType="text/x-special")
-        assert s3.get_details(bucket, "up/a")[1]["content-type"] == "text/x-special"
+        assert s3.get_details(bucket, "up/a").headers["content-type"] == "text/x-special"
         fs.copy(f"{bucket}/up/", f"{bucket}/to/", recursive=True, MetadataDirective="COPY")
         fs.get(f"{bucket}/to/", f"{tmp_path}/down/", recursive=True, max_concurrency=1)
         assert read_tree(tmp_path / "down") == {"a": b"a", "b": b"b"}

@@ -192,7 +192,8 @@ class TestFiles:
         headers = {"content-type": "text/csv", "x-amz-meta-source": "binance"}
         etag, _ = s3.put_file(bucket, "k", BytesIO(b"body"), size_bytes=4, sha256=sha256(b"body"), headers=headers)
         assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"body"
-        info, kept = s3.get_details(bucket, "k")
+        details = s3.get_details(bucket, "k")
+        info, kept = details.info, details.headers
         assert (info.etag, info.sha256) == (etag, sha256(b"body"))
         assert headers.items() <= kept.items()
 

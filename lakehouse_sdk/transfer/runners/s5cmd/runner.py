@@ -164,7 +164,8 @@ class S5cmdRunner:
                 return Outcome(row, Status.FAILED, change, self.name)
             return self._look_at_encryption(row)
         if is_of_key_service(answer.error):
-            self._gone = f"the server's key service fails: {shorten(answer.error)}"
+            self._gone = f"the server's key service (KMS) fails: {shorten(answer.error)}"
+            return Outcome(row, Status.FAILED, self._gone, self.name)
         self._unreachable = self._unreachable + 1 if is_unreachable(answer.error) else 0
         status = Status.FAILED if is_final(answer.error) else Status.REFUSED
         return Outcome(row, status, shorten(answer.error), self.name)
