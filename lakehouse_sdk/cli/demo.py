@@ -210,7 +210,8 @@ api_url = "{servers.prefect.result().api_url}"
 def _run_flow(config: Path, *, rebuild: bool = False) -> RunReport:
     from lakehouse_sdk.flows import collect_and_build  # noqa: PLC0415 (reads PREFECT_* variables when it loads)
 
-    return collect_and_build(rebuild=rebuild, replica_bucket=_REPLICA, config_file=config)
+    os.environ["LAKEHOUSE_CONFIG"] = str(config)
+    return collect_and_build(rebuild=rebuild, replica_bucket=_REPLICA)
 
 
 def _send_pending() -> None:

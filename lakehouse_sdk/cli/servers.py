@@ -76,6 +76,8 @@ def up(
     print(
         f"Data is in {stack.path}, the keys in {StackFolder.here(stack.path).s3 / 'credentials.json'} (readable by you only)."
     )
+    if stack.prefect_api_url is not None:
+        print(f"Prefect's pages and API ask for what is in {StackFolder.here(stack.path).prefect / 'auth-string'}.")
     if other is not None and other.path != stack.path and get_stack_status(other.path).running:
         print(f"Servers also run in {other.path}; end them with `lakehouse down --path {other.path}`.")
     print("next:  lake = lakehouse_sdk.connect() in Python; `lakehouse status`; `lakehouse down` ends them and keeps the data")

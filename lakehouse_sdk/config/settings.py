@@ -222,6 +222,8 @@ class PrefectSettings(_Group):
 
     api_url: str | None = None
     """Address of its API, for example `http://127.0.0.1:4200/api`; None: the one that Prefect's own settings name."""
+    auth_string: SecretStr | None = None
+    """What its API asks for, `user:password`; None: nothing, or what Prefect's own settings say."""
 
 
 class Settings(BaseSettings):

@@ -27,6 +27,7 @@ class LocalStack:
         secret_key: Generated secret key; not in the repr.
         catalog_uri: SQLAlchemy address of the Iceberg catalogue.
         prefect_api_url: Address of the Prefect API, None where no Prefect server runs.
+        prefect_auth_string: What that API asks for; not in the repr.
     """
 
     path: Path
@@ -35,9 +36,11 @@ class LocalStack:
     secret_key: str = field(repr=False)
     catalog_uri: str
     prefect_api_url: str | None = None
+    prefect_auth_string: str = field(default="", repr=False)
 
     def to_settings(self) -> dict[str, Any]:
         """The settings that lead to this stack."""
+        prefect = {"api_url": self.prefect_api_url, "auth_string": self.prefect_auth_string or None}
         return {
             "storage": {
                 "endpoint_url": self.endpoint_url,
@@ -45,7 +48,7 @@ class LocalStack:
                 "secret_key": self.secret_key,
             },
             "catalog": {"uri": self.catalog_uri},
-            **({"prefect": {"api_url": self.prefect_api_url}} if self.prefect_api_url else {}),
+            **({"prefect": prefect} if self.prefect_api_url else {}),
         }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, flow, task
@@ -108,9 +107,11 @@ def collect_and_build(
     incremental: bool = False,  # noqa: FBT001, FBT002 (Prefect shows parameters by name)
     rebuild: bool = False,  # noqa: FBT001, FBT002 (as above)
     replica_bucket: str | None = None,
-    config_file: Path | None = None,
 ) -> RunReport:
     """Bring archives into bronze, turn them into tables; idempotent, so a failed run is simply run again.
+
+    Settings are those of the process that runs it (`LAKEHOUSE_CONFIG` names their file). They are no parameters: Prefect stores
+    parameters, and whoever may start a run could have it talk to a server of theirs.
 
     Args:
         markets: `spot`, `um`.
@@ -125,14 +126,13 @@ def collect_and_build(
             two months): for a schedule every night.
         rebuild: True to read also archives whose rows the ledger knows to be in the tables.
         replica_bucket: Second bucket on the lake's server that gets a copy of bronze; None for none.
-        config_file: Settings file; None searches as everywhere. Settings are no parameter, because Prefect stores those.
 
     Raises:
         TransferError: Copies failed; what succeeded stays, and the next run goes on from there.
         TableError: An archive could not be read, or lost more than `quality.max_rejected_share` of its rows; the others are in
             the tables, and a next run leaves it alone.
     """
-    settings = load_settings(config_file=config_file)
+    settings = load_settings()
     query = ArchiveQuery(markets, data_types, symbols=symbols, intervals=intervals, start=start, end=end)
     steps: list[StepTime] = []
 

@@ -11,7 +11,7 @@ from lakehouse_sdk.errors import ConfigurationError, UsageError
 from lakehouse_sdk.events import Observer
 from lakehouse_sdk.servers.choice import MINIO, SEAWEEDFS, choose_server, make_server
 from lakehouse_sdk.servers.folders import explained
-from lakehouse_sdk.servers.prefect import PrefectServer
+from lakehouse_sdk.servers.prefect import PrefectServer, find_auth_string
 from lakehouse_sdk.servers.process import ServerProcess
 from lakehouse_sdk.servers.record import find_record
 from lakehouse_sdk.servers.s3 import find_credentials
@@ -112,4 +112,5 @@ class StackFolder:
             secret_key=keys[1],
             catalog_uri=f"sqlite:///{self.path / 'catalog.db'}",
             prefect_api_url=f"{prefect.url}/api" if prefect is not None and prefect.running else None,
+            prefect_auth_string=find_auth_string(self.prefect) if prefect is not None and prefect.running else "",
         )

@@ -14,8 +14,8 @@ class MinioServer(S3Server):
     """A MinIO with one drive, for one machine; several run side by side.
 
     Its folder holds `data/` (the buckets), `minio.log`, `credentials.json` (0600, generated at the first start and kept) and
-    `server.json` (which process serves it). Nothing is written elsewhere, the console and the update check are off, and
-    metrics can be read without a token at `/minio/v2/metrics/cluster`.
+    `server.json` (which process serves it). Nothing is written elsewhere, the console and the update check are off; metrics
+    at `/minio/v2/metrics/cluster` want a token that is signed with the secret key.
 
     Without a `program` it is found, and built if need be (`ensure_minio`); other arguments as `S3Server`.
     """
@@ -34,7 +34,8 @@ class MinioServer(S3Server):
         where = ["--address", f"{LOOPBACK}:{port}", str(self._folder / "data")]
         return [str(self._program), "server", "--quiet", "--anonymous", *where]
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self, port: int) -> Mapping[str, str]:
+        del port
         return {
             **needed_environment(),
             "HOME": str(self._folder),  # it makes ~/.minio, and speaks TLS when it finds certificates there
@@ -42,5 +43,4 @@ class MinioServer(S3Server):
             "MINIO_ROOT_PASSWORD": self._keys[1],
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
-            "MINIO_PROMETHEUS_AUTH_TYPE": "public",
         }

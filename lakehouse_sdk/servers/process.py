@@ -88,7 +88,7 @@ class ServerProcess(ABC):
         """Program and arguments."""
 
     @abstractmethod
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self, port: int) -> Mapping[str, str]:
         """The server's whole environment."""
 
     def _is_port_conflict(self, log: str) -> bool:  # noqa: ARG002 (a hook)
@@ -228,7 +228,7 @@ class ServerProcess(ABC):
                 self.log_file.replace(self.log_file.with_suffix(".log.previous"))
             self._child = Child(
                 self._command(port),
-                env=self._environment(),
+                env=self._environment(port),
                 log_file=self.log_file,
                 cwd=folder,
                 grace_s=self.stop_grace_s,

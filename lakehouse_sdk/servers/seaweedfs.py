@@ -59,7 +59,8 @@ class SeaweedServer(S3Server):
         log = ["-logtostderr=true", "-v=0"]
         return [str(self._program), *log, "mini", *(f"-{name}={value}" for name, value in options.items())]
 
-    def _environment(self) -> Mapping[str, str]:
+    def _environment(self, port: int) -> Mapping[str, str]:
+        del port
         token = secrets.token_hex(16)
         doors = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FILER_SIGNING_READ")
         return {

@@ -39,12 +39,19 @@ def find_room(profile: S3Profile) -> ServerRoom | None:
     if not profile.anonymous:
         request.add_unredirected_header("Authorization", f"Bearer {_sign_token(*profile.credentials())}")
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+        with _make_opener(profile).open(request, timeout=_TIMEOUT_S) as answer:
             text = answer.read(_LARGEST_ANSWER).decode("utf-8", "replace")
         found = {match["kind"]: int(float(match["value"])) for match in _LINE.finditer(text)}
         return ServerRoom(found["free"], found["total"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _make_opener(profile: S3Profile) -> urllib.request.OpenerDirector:
+    """As the profile says, and not the environment."""
+    proxy = str(profile.resolved_proxy)
+    proxies = urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {})
+    return urllib.request.build_opener(proxies, urllib.request.HTTPSHandler(context=profile.make_tls()))
 
 
 def _sign_token(access_key: str, secret_key: str) -> str:

@@ -192,7 +192,6 @@ class MinioCluster:
             "MINIO_ROOT_PASSWORD": secret_key,
             "MINIO_BROWSER": "off",
             "MINIO_UPDATE": "off",
-            "MINIO_PROMETHEUS_AUTH_TYPE": "public",
             "MINIO_CI_CD": "1",  # or it refuses drives that share a disk with the system
             "MINIO_STORAGE_CLASS_STANDARD": "EC:4",
         }

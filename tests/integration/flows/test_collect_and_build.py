@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -26,11 +27,9 @@ pytestmark = pytest.mark.timeout(300)
 
 _FLOW = """
 import json, sys
-from pathlib import Path
 from lakehouse_sdk.flows import collect_and_build, link_report
 from uuid import UUID
-run = collect_and_build(markets=("spot",), data_types=("klines",), cadence="daily", replica_bucket=sys.argv[2],
-                        config_file=Path(sys.argv[1]))
+run = collect_and_build(markets=("spot",), data_types=("klines",), cadence="daily", replica_bucket=sys.argv[1])
 link_report(UUID(run.flow_run_id), "file:///report.html", passed=True)
 print(json.dumps(run.to_dict()))
 """
@@ -48,8 +47,8 @@ def run_flow(prefect: PrefectServer, tmp_path: Path) -> Any:
     """Start the flow in a process of its own, as a worker does."""
 
     def start(config: Path, replica: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, **prefect.client_env(), "HOME": str(tmp_path)}
-        command = [sys.executable, "-c", _FLOW, str(config), replica]
+        environment = {**os.environ, **prefect.client_env(), "HOME": str(tmp_path), "LAKEHOUSE_CONFIG": str(config)}
+        command = [sys.executable, "-c", _FLOW, replica]
         return subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
         )
@@ -80,11 +79,17 @@ uri = "{settings.catalog.uri}"
     return file
 
 
+def csrf_headers(prefect: PrefectServer, signed: str) -> dict[str, str]:
+    asked = urllib.request.Request(f"{prefect.api_url}/csrf-token?client=test", headers={"Authorization": signed})
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return {"Prefect-Csrf-Token": json.load(answer)["token"], "Prefect-Csrf-Client": "test"}
+
+
 def ask(prefect: PrefectServer, path: str, body: dict[str, Any]) -> Any:
     """What the server's own API says."""
-    request = urllib.request.Request(
-        f"{prefect.api_url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    signed = f"Basic {base64.b64encode(prefect.auth_string.encode()).decode()}"
+    headers = {"Content-Type": "application/json", "Authorization": signed, **csrf_headers(prefect, signed)}
+    request = urllib.request.Request(f"{prefect.api_url}{path}", json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 

@@ -8,6 +8,7 @@ import stat
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.error import HTTPError
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ from lakehouse_sdk.events import Event, StageFinished, StageStarted
 from lakehouse_sdk.servers import MinioServer, find_minio
 from lakehouse_sdk.servers.record import find_record
 from lakehouse_sdk.storage import S3Client
+from lakehouse_sdk.storage.room import find_room
 
 Wait = Callable[[Callable[[], bool], float], None]
 
@@ -61,9 +63,14 @@ def test_it_listens_on_this_machine_only_and_has_no_console(tmp_path: Path) -> N
         assert {item.laddr.port for item in listening} == {int(server.url.rpartition(":")[2])}
 
 
-def test_metrics_can_be_read_without_a_token(minio: MinioServer) -> None:
-    with urllib.request.urlopen(f"{minio.url}/minio/v2/metrics/cluster") as answer:
-        assert b"minio_" in answer.read()
+def test_metrics_want_a_token_that_the_keys_make(minio: MinioServer) -> None:
+    with pytest.raises(HTTPError) as told:
+        urllib.request.urlopen(f"{minio.url}/minio/v2/metrics/cluster")
+    told.value.close()
+    assert told.value.code == 403
+    room = find_room(minio.profile)
+    assert room is not None
+    assert 0 < room.free_bytes <= room.total_bytes
 
 
 def test_nothing_is_written_into_the_home_and_no_setting_of_another_minio_counts(

@@ -21,8 +21,8 @@ KEYS = ["a", "b c", "d/e"]
 class KeyedServer(MinioServer):
     """A MinIO with a key of its own to encrypt with."""
 
-    def _environment(self) -> Mapping[str, str]:
-        return {**super()._environment(), "MINIO_KMS_SECRET_KEY": f"test-key:{base64.b64encode(os.urandom(32)).decode()}"}
+    def _environment(self, port: int) -> Mapping[str, str]:
+        return {**super()._environment(port), "MINIO_KMS_SECRET_KEY": f"test-key:{base64.b64encode(os.urandom(32)).decode()}"}
 
 
 @pytest.fixture(scope="module")

@@ -121,7 +121,7 @@ def test_object_store_family() -> None:
         "connect_timeout": "5.0 seconds",
         "read_timeout": "60.0 seconds",
         "proxy_url": "http://127.0.0.1:9",
-        "proxy_excludes": "*",
+        "proxy_excludes": "*,0.0.0.0/0,::/0",
     }
     assert FULL.to_object_store()["aws_session_token"] == "the-token"
     assert FULL.to_object_store()["aws_allow_http"] == "false"
