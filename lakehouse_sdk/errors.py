@@ -58,6 +58,21 @@ class LakehouseError(Exception):
         return (type(self), (self.message,), self.__dict__)
 
 
+def forget_frames(error: BaseException) -> None:
+    """Drop the frames of an error that was translated, and of those behind it: other clients keep keys and tokens in locals.
+
+    What shows a traceback with locals (IPython's verbose mode, rich, error trackers) would show them; the messages stay.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            waiting += [found.__cause__, found.__context__]
+
+
 class UsageError(LakehouseError, ValueError):
     """The call itself is wrong; the same call will fail again."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from lakehouse_sdk.errors import ConfigurationError
+from lakehouse_sdk.errors import ConfigurationError, forget_frames
 
 _SQLITE_WAIT_S = 30
 """How long a writer waits for SQLite's lock; a transaction holds it for milliseconds."""
@@ -52,6 +52,7 @@ def first_line(error: BaseException) -> str:
 
 def refuse_database(what: str, uri: URL, error: Exception) -> ConfigurationError:
     """Why `what` cannot be opened in this database, and the next step: another address, or a driver to install."""
+    forget_frames(error)  # the driver's hold the password
     hint = "Check catalog.uri: the database must exist or be creatable."
     if isinstance(error, ImportError):
         hint = "Install the database's driver."

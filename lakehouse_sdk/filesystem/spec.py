@@ -16,7 +16,7 @@ from s3fs import S3FileSystem
 
 from lakehouse_sdk.config import S3Profile, Settings
 from lakehouse_sdk.config.aws_session import ClosedSession
-from lakehouse_sdk.errors import ConflictError, NotFoundError, StorageError, UsageError
+from lakehouse_sdk.errors import ConflictError, NotFoundError, StorageError, UsageError, forget_frames
 from lakehouse_sdk.filesystem.failures import translate_failure
 from lakehouse_sdk.filesystem.file import CompressedWrite, LakehouseFile, whole_or_nothing
 from lakehouse_sdk.filesystem.instances import InstancePerSettings
@@ -131,6 +131,7 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
             except Exception as error:
                 bucket, key = kwargs.get("Bucket", ""), kwargs.get("Key", "")
                 translated = translate_failure(error, method, bucket, key, self.endpoint_url)
+                forget_frames(error)
                 if translated is None:
                     raise
                 raise translated from error

@@ -9,7 +9,7 @@ from pyiceberg.catalog import Catalog
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lakehouse_sdk.config.database import is_web_address, parse_database_uri, refuse_database
-from lakehouse_sdk.config.masking import mask_password
+from lakehouse_sdk.config.masking import Secret, mask_password
 from lakehouse_sdk.errors import ConfigurationError
 from lakehouse_sdk.tables.iceberg.file_io import LakeRestCatalog, LakeSqlCatalog
 from lakehouse_sdk.tables.iceberg.refusals import storage_errors
@@ -29,7 +29,7 @@ def connect_catalog(settings: Settings, warehouse: str) -> Catalog:
     if is_web_address(settings.catalog.uri):
         return _connect_rest(settings, properties)
     uri = parse_database_uri(settings.catalog.uri)
-    properties |= {"uri": uri.render_as_string(hide_password=False), "warehouse": warehouse}
+    properties |= {"uri": Secret(uri.render_as_string(hide_password=False)), "warehouse": warehouse}
     try:
         try:
             return LakeSqlCatalog(settings.storage, settings.catalog.name, **properties)
@@ -52,7 +52,7 @@ def _connect_rest(settings: Settings, properties: dict[str, str]) -> Catalog:
     }
     for name, value in given.items():
         if value is not None:
-            properties[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
+            properties[name] = Secret(value.get_secret_value()) if isinstance(value, SecretStr) else value
     with storage_errors(properties):
         try:
             return LakeRestCatalog(settings.storage, chosen.name, **properties)

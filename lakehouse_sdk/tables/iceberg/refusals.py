@@ -17,7 +17,7 @@ from pyiceberg.exceptions import (
 from requests.exceptions import RequestException
 
 from lakehouse_sdk.config.masking import mask_password
-from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError, StorageError
+from lakehouse_sdk.errors import AccessError, ConnectError, LakehouseError, NotFoundError, StorageError, forget_frames
 
 _UNREACHABLE = ("NETWORK_CONNECTION", "curlCode")
 _REFUSED = ("ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_SIGNATURE")
@@ -40,15 +40,21 @@ def storage_errors(properties: Mapping[str, Any]) -> Iterator[None]:
         yield
     except LakehouseError:
         raise
-    except (RESTError, RequestException) as error:
-        raise _translate_rest(error, mask_password(str(properties.get("uri", "the catalogue")))) from error
-    except FileNotFoundError as error:
-        raise NotFoundError(
+    except (OSError, RESTError, RequestException) as error:
+        forget_frames(error)
+        raise _translate_any(error, properties) from error
+
+
+def _translate_any(error: Exception, properties: Mapping[str, Any]) -> LakehouseError:
+    if isinstance(error, RESTError | RequestException):
+        return _translate_rest(error, mask_password(str(properties.get("uri", "the catalogue"))))
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(
             f"A file that the catalogue names is not in the storage: {_detail(error)}.",
             hint="Bucket or objects were deleted behind the catalogue; build again into a new bucket and catalogue.",
-        ) from error
-    except OSError as error:
-        raise _translate(error, properties.get("s3.endpoint", "the storage server")) from error
+        )
+    assert isinstance(error, OSError)  # noqa: S101 (what else was caught)
+    return _translate(error, properties.get("s3.endpoint", "the storage server"))
 
 
 def _translate_rest(error: Exception, uri: str) -> LakehouseError:
