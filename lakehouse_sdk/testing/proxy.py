@@ -32,14 +32,14 @@ class Fault:
         latency_s: Seconds that every block of bytes waits before it goes on.
         bytes_per_s: Speed limit, for each direction.
         end: How the connection ends: `reset` (TCP RST), `close` (as if all were said), `stall` (nothing more comes, nothing
-            ends); None: it lives.
+            ends), `busy` (the first request is answered 503, and not passed on); None: it lives.
         after_bytes: Bytes that pass in `direction` before that.
         direction: Which bytes count: of the server's answers, or of the client's requests.
     """
 
     latency_s: float = 0.0
     bytes_per_s: float | None = None
-    end: Literal["reset", "close", "stall"] | None = None
+    end: Literal["reset", "close", "stall", "busy"] | None = None
     after_bytes: int = 0
     direction: Literal["answers", "requests"] = "answers"
 
@@ -121,6 +121,9 @@ class FaultProxy:
             threading.Thread(target=self._serve, args=(client, fault), name=f"fault-proxy-{number}", daemon=True).start()
 
     def _serve(self, client: socket.socket, fault: Fault) -> None:
+        if fault.end == "busy":
+            self._refuse(client)
+            return
         try:
             server = socket.create_connection(self._server, timeout=10)
         except OSError:
@@ -141,6 +144,18 @@ class FaultProxy:
             self._reset_ones -= pair
         for one in pair:
             one.close()
+
+    def _refuse(self, client: socket.socket) -> None:
+        with self._lock:
+            self.ended += 1
+        with client, suppress(OSError):
+            client.settimeout(_TICK_S)
+            head = b""
+            while b"\r\n\r\n" not in head and (block := client.recv(_BLOCK_BYTES)):
+                head += block
+            client.sendall(b"HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            while client.recv(_BLOCK_BYTES):  # a close with bytes unread would be a reset
+                pass
 
     def _pump(self, source: socket.socket, sink: socket.socket, direction: str, fault: Fault) -> None:
         """Pass bytes on until one side ends or the fault says so."""
