@@ -183,6 +183,8 @@ class LakehouseFileSystem(ManyObjects, S3FileSystem, metaclass=InstancePerSettin
             raise ConflictError(f"{self.unstrip_protocol(path)} exists already.", hint='Open it with "wb" to replace it.')
         file = super()._open(path, mode, **kwargs)
         file.__class__ = LakehouseFile  # s3fs offers no other place to name the class
+        if file.readable():
+            file.cache.fetcher = file._fetch_range  # noqa: SLF001 (the cache was made with s3fs's)
         file._handled_at_open = sys.exception()  # noqa: SLF001 (its own class)
         return file  # type: ignore[no-any-return]
 
