@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from lakehouse_sdk import __version__
 from lakehouse_sdk.cli.lazy import LazyGroup
-from lakehouse_sdk.cli.stopping import INTERRUPTED, NOBODY_READS, TERMINATED, StoppedError, flush_output, sigterm_raises
+from lakehouse_sdk.cli.stopping import (
+    INTERRUPTED,
+    NOBODY_READS,
+    TERMINATED,
+    StoppedError,
+    flush_output,
+    open_standard_streams,
+    sigterm_raises,
+)
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.extras import needs_extra
 
@@ -46,10 +55,13 @@ def lakehouse(
 
 def main() -> NoReturn:
     """Run the command line; never returns, never shows a traceback unless `--debug` asks for it."""
+    open_standard_streams()
     with sigterm_raises():
         code = _run()
-        if not flush_output():
-            code = NOBODY_READS
+        try:
+            code = code if flush_output() else NOBODY_READS
+        except OSError as error:
+            code = _explain_system(error)
     sys.exit(code)
 
 
@@ -67,12 +79,25 @@ def _run() -> int:
         return _say_stopped(INTERRUPTED)
     except SystemExit as end:
         return _end(end)
+    except OSError as error:
+        return _explain_system(error)
     except Exception as error:  # noqa: BLE001 (the outermost frame: what is not foreseen is told as such)
         message = f"Internal error: {type(error).__name__}: {error}"
         return _explain(message, "Run it again with `lakehouse --debug …` and report the traceback.", 1)
     if code == INTERRUPTED:  # typer makes it of KeyboardInterrupt
         return _say_stopped(INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _explain_system(error: OSError) -> int:
+    """What the operating system refused outside of all that the SDK foresees: the terminal, the current folder, a full disk."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return _explain("The current folder does not exist any more.", "Go to one that does (`cd ~`), and run it again.", 1)
+    place = f" ({error.filename})" if error.filename else ""
+    message = f"The system refused: {error.strerror or error}{place}."
+    return _explain(message, "If that does not help you, run it again with `lakehouse --debug …`.", 1)
 
 
 def _end(end: SystemExit) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -17,8 +18,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def print_json(value: object) -> None:
     """Print one value as one line of JSON; paths, times and enums become text."""
     line = json.dumps(value, default=str, ensure_ascii=False)
-    # A file name that is not UTF-8 holds surrogates, which can only be printed as escapes.
-    print(json.dumps(value, default=str) if _SURROGATE.search(line) else line)
+    # A file name that is not UTF-8 holds surrogates, which can only be printed as escapes; so is all that a terminal lacks.
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(line if is_utf8 and not _SURROGATE.search(line) else json.dumps(value, default=str))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

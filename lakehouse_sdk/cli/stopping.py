@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -100,7 +101,26 @@ def flush_output() -> bool:
     """Write out what is still to be printed; False, and silence from now on, where nobody reads it any more."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
         return False
     return True
+
+
+def open_standard_streams() -> None:
+    """Make printing safe: streams that the caller closed go nowhere, and a character that a terminal lacks is escaped.
+
+    A closed one is opened first of all: the next file, of a database for example, would get its number, and what is printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (lives as long as we do)
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (as above)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

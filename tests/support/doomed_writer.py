@@ -22,10 +22,10 @@ from lakehouse_sdk.config import Settings
 from lakehouse_sdk.tables import CheckedBatch, open_catalog
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["doomed_writer"])
+_CONTEXT.set_forkserver_preload(["doomed_writer", "fault_trial"])  # all that is forked from it, here and there
 
 
-def _start_forkserver() -> None:
+def start_forkserver() -> None:
     """Start what writers are forked from, with our place on its path.
 
     It is told modules, and not our sys.path: without this it passes over them, and each writer imports everything anew.
@@ -84,7 +84,7 @@ class Writer:
 
 def run_writers(settings: Settings, writers: Sequence[Writer]) -> None:
     """Let the writers commit at the same time, and note what became of each."""
-    _start_forkserver()
+    start_forkserver()
     plain = settings.model_dump(mode="json")
     access, secret = settings.storage.credentials()
     plain["storage"] |= {"access_key": access, "secret_key": secret}

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from doomed_writer import start_forkserver
 from transfer_witness import Place, new_bucket, open_witness, read_folder
 
 from lakehouse_sdk.config import S3Profile, load_settings
 from lakehouse_sdk.testing import Fault, FaultProxy
+from lakehouse_sdk.transfer import plan_transfer, run_transfer
 
 MIB = 1024**2
 NAMES = ["a", "a b", "a+b", "100%", "%20", "é", "e\u0301", "😀", "tab\tx", "new\nline", ".dot", "~", "q?x#y", "z'\"", "in/a",
@@ -28,7 +30,7 @@ DIRECTIONS = ("inside", "between", "staged", "up", "down")
 FAULTS = ("reset", "close", "busy", "stall", "kill", "interrupt")
 HANGS_S = 300.0
 """Nothing here takes a minute; what is still running after five hangs."""
-_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT = multiprocessing.get_context("forkserver")  # doomed_writer's: there is one in a process
 
 
 @dataclass
@@ -146,6 +148,7 @@ def run_trial(trial: Trial, near: S3Profile, far: S3Profile, folder: Path) -> No
 
 def _suffer(trial: Trial, rng: random.Random, call: tuple[Any, ...], proxies: list[FaultProxy]) -> None:
     """The call, in a process of its own, and the fault in it."""
+    start_forkserver()
     number, moment = rng.choice([0, 1, 1, 2, 2, 3, 5]), rng.random()
     for proxy in proxies:
         if trial.fault in {"reset", "close", "stall", "busy"}:
@@ -212,8 +215,6 @@ def _receive(ours: Connection) -> str:
 
 def _run(answer: Connection, plain: dict[str, Any], source: str, target: str, strategy: str, delete: bool, cache: str) -> None:
     os.environ["XDG_CACHE_HOME"] = cache
-    from lakehouse_sdk.transfer import plan_transfer, run_transfer
-
     settings = load_settings(**plain)
     try:
         plan = plan_transfer(source, target, settings=settings, delete=delete)
