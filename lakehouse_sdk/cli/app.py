@@ -19,6 +19,7 @@ from lakehouse_sdk.cli.stopping import (
     flush_output,
     open_standard_streams,
     sigterm_raises,
+    tell,
 )
 from lakehouse_sdk.errors import LakehouseError
 from lakehouse_sdk.extras import needs_extra
@@ -111,14 +112,14 @@ def _end(end: SystemExit) -> int:
 
 def _say_stopped(code: int, sentence: str = "") -> int:
     word = "Terminated" if code == TERMINATED else "Interrupted"
-    print(f"{word}: {sentence}" if sentence else f"{word}.", file=sys.stderr)
+    tell(f"{word}: {sentence}" if sentence else f"{word}.")
     return code
 
 
 def _explain(message: str, hint: str | None, code: int) -> int:
     if "--debug" in sys.argv:
         traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
+    tell(f"error: {message}")
     if hint:
-        print(f"next:  {hint}", file=sys.stderr)
+        tell(f"next:  {hint}")
     return code

@@ -109,6 +109,14 @@ def flush_output() -> bool:
     return True
 
 
+def tell(line: str) -> None:
+    """Print a line of an error's; silence from now on where that cannot be, so that the exit code stays what it is."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def open_standard_streams() -> None:
     """Make printing safe: streams that the caller closed go nowhere, and a character that a terminal lacks is escaped.
 
