@@ -135,14 +135,14 @@ def run_trial(trial: Trial, near: S3Profile, far: S3Profile, folder: Path) -> No
         for proxy in proxies:
             proxy.script = None
         assert (said := _call(call)) == "ok", f"the same call did not finish: {said}"
-        assert look() == trial.expected
+        assert look() == trial.expected, "the second call said ok"
     if trial.direction == "down":
         assert read_folder(local / "to") == trial.expected, "hidden files are left"
     else:
-        assert target_place.open_uploads([*trial.source, *trial.before]) == []
+        assert target_place.open_uploads([*trial.source, *trial.before]) == [], "open uploads are left"
         keys = target_place.keys()
-        assert not [key for key in keys if key.startswith("_incoming/")]
-    assert [path for path in folder.rglob("*") if path.is_file() and "local" not in path.parts] == []
+        assert not [key for key in keys if key.startswith("_incoming/")], "objects are left"
+    assert [path for path in folder.rglob("*") if path.is_file() and "local" not in path.parts] == [], "files are left"
     for place in (source_place, target_place):
         _drop(place)
 

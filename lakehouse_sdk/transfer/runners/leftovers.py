@@ -55,12 +55,13 @@ class OwnUploads:
 
     def begin(self, key: str, headers: Mapping[str, str]) -> OpenUpload:
         """Begin an object in parts, as `S3Client.start_upload`; from now on it is on record."""
-        seen = self.look(key)
+        self.expect(key)  # until its id is on record: a kill may come between the server's answer and that
+        seen = self._expected[key][0] if key in self._expected else None
         client, repeats = self._client, self._client.repeats_of_thread
         try:
             upload = client.start_upload(self._bucket, key, headers)
         except BaseException:
-            self._discard_new(key, seen, "")  # it may have begun, and only its answer was lost
+            self.discard_expected(key)  # it may have begun, and only its answer was lost
             raise
         number = self._context.journal.begin(self._profile, self._bucket, key=key, upload_id=upload.upload_id)
         self._begun[upload.upload_id] = (upload, number)
@@ -68,6 +69,7 @@ class OwnUploads:
             self._asked.add(upload.upload_id)
         if client.repeats_of_thread != repeats:  # an attempt whose answer was lost has begun an upload too
             self._discard_new(key, seen, upload.upload_id)
+        self.arrived(key)
         return upload
 
     def complete(self, upload: OpenUpload, etags: Sequence[str]) -> Written:
