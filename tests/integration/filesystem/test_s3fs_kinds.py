@@ -151,10 +151,14 @@ class TestTransactions:
         assert len(fs.find(bucket)) == 2
 
     def test_an_exception_writes_none(self, fs: LakehouseFileSystem, bucket: str) -> None:
-        with pytest.raises(ZeroDivisionError), fs.transaction:
-            with fs.open(f"{bucket}/a", "wb") as file:
-                file.write(b"a")
-            raise ZeroDivisionError
+        def fail() -> None:
+            with fs.transaction:
+                with fs.open(f"{bucket}/a", "wb") as file:
+                    file.write(b"a")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
         assert fs.find(bucket) == []
 
 
