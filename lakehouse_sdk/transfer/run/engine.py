@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from lakehouse_sdk.config import Settings
-from lakehouse_sdk.errors import AccessError, LakehouseError, NotFoundError, StorageError
+from lakehouse_sdk.errors import AccessError, ConfigurationError, LakehouseError, NotFoundError, StorageError
 from lakehouse_sdk.events import ObjectFailed, Observer, StageFinished, StageProgress, StageStarted, ignore_events
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer.context.ends import End, Ends, resolve_ends
@@ -28,7 +28,7 @@ from lakehouse_sdk.transfer.proof.verify import prove_outcomes, verify_s3
 from lakehouse_sdk.transfer.run.deletes import keep_all, run_deletes
 from lakehouse_sdk.transfer.run.manifest import write_manifest
 from lakehouse_sdk.transfer.run.memory import PeakMemory
-from lakehouse_sdk.transfer.runners.leftovers import clear_abandoned, clear_incoming
+from lakehouse_sdk.transfer.runners.leftovers import INCOMING_PREFIX, clear_abandoned, clear_incoming
 from lakehouse_sdk.transfer.strategies import (
     Choice,
     DirectStrategy,
@@ -84,6 +84,8 @@ def run_transfer(
         NotFoundError: The target's bucket does not exist.
         UsageError: The strategy cannot join these ends.
         ConnectError: Nobody answers at the target.
+        ConfigurationError: The target's profile asks for an encryption that its server does not have.
+        KeyServiceError: The target's server cannot encrypt, because its key service fails.
         StorageError: All of this happened, but the manifest could not be written.
     """
     plan.check_deletes()
@@ -97,6 +99,7 @@ def run_transfer(
         outcomes = OutcomeStore(_settle(row) for action in (Action.SKIP, Action.CONFLICT) for row in plan.rows(action))
         if plan.totals.copy_objects:
             _check_target(ends.target, context)
+            _check_encryption(ends.target, context)
             moved = _copy(plan.rows(Action.COPY), travel, progress, on_outcome)
             for outcome in _verify(moved, ends, verify, context, progress):
                 outcomes.append(outcome)
@@ -136,6 +139,29 @@ def _check_target(target: End, context: RunContext) -> None:
             raise NotFoundError(
                 f"There is no bucket {target.bucket!r} at {target.profile.resolved_endpoint_url}.",
                 hint="Check the name, or create it.",
+            )
+
+
+def _check_encryption(target: End, context: RunContext) -> None:
+    """Say before the first object that the server cannot encrypt as the profile asks; some take the wish and do nothing."""
+    profile = target.profile
+    if profile is None or not profile.encryption:
+        return
+    key = f"{INCOMING_PREFIX}{context.journal.run_id}-encrypted"
+    with suppress(AccessError), S3Client(profile) as client:  # who may write the keys need not be allowed to write this one
+        number = context.journal.begin(profile, target.bucket, prefix=key)
+        try:
+            client.put_bytes(target.bucket, key, b"?")
+            found = client.get_encryption(target.bucket, key).encrypted_by
+            client.delete(target.bucket, key)
+            context.journal.end(profile, number)
+        finally:
+            context.tally.requests_of_looks += client.requests_sent
+        if not found.startswith(profile.encryption):
+            raise ConfigurationError(
+                f"{profile.resolved_endpoint_url} does not encrypt: {profile.encryption} was asked for, and an object has "
+                f"{found or 'no encryption'}.",
+                hint="Leave out encryption of the profile, or use a server that has it; nothing was copied.",
             )
 
 

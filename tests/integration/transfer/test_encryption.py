@@ -17,14 +17,16 @@ import botocore.session
 import pytest
 
 from lakehouse_sdk.config import S3Profile, load_settings
-from lakehouse_sdk.errors import ConfigurationError, KeyServiceError, UsageError
+from lakehouse_sdk.errors import ConfigurationError, KeyServiceError, StorageError, UsageError
 from lakehouse_sdk.filesystem import LakehouseFileSystem
+from lakehouse_sdk.servers import MinioServer
 from lakehouse_sdk.storage import S3Client
 from lakehouse_sdk.transfer import PlannedObject, TransferPlan, plan_transfer, run_transfer, verify_transfer
 from lakehouse_sdk.uris import S3Address
 from tests.support.fake_kes import FakeKes
-from tests.support.stand_in import Authority, make_authority
+from tests.support.stand_in import Authority, StandIn, make_authority
 from tests.support.tls_minio import TlsMinio
+from tests.support.transfer_witness import once
 
 MIB = 1024**2
 CUSTOMER_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -289,15 +291,43 @@ def test_a_key_service_that_is_down_ends_the_run_at_its_first_answer(authority: 
             bucket = make_bucket(server.profile)
             with S3Client(settings.storage) as client:
                 client.put_bytes(bucket, "before", b"x")
-                kes.sealed = True
-                report = run_transfer(plan_transfer(str(tree), f"s3://{bucket}/t", settings=settings), settings=settings)
+
+                def seal() -> None:
+                    kes.sealed = True
+
+                plan = plan_transfer(str(tree), f"s3://{bucket}/t", settings=settings)
+                report = run_transfer(plan, settings=settings, observer=once(1, seal))
                 assert not report.ok
-                assert len(report.failures) == len(list(tree.iterdir()))
+                assert len(report.failures) > len(list(tree.iterdir())) / 2
                 assert [item.reason for item in report.failures if "key service" not in item.reason] == []
                 assert sum(item.attempts for item in report.failures) <= len(report.failures) + 2  # s5cmd had two of them first
                 assert kes.refused <= 40 * (4 + 4 + 2)  # MinIO asks some times for each of the few that were tried
                 with pytest.raises(KeyServiceError, match="See to the KMS"):
                     client.get_bytes(bucket, "before")
+                with pytest.raises(KeyServiceError, match="key service"):  # and again: nothing is tried at all
+                    run_transfer(plan_transfer(str(tree), f"s3://{bucket}/u", settings=settings), settings=settings)
+                assert list(client.list_objects(bucket, "u/")) == []
+
+
+def test_a_server_without_encryption_is_told_before_anything_is_written(minio: MinioServer, bucket: str, tree: Path) -> None:
+    settings = load_settings(storage=minio.profile.model_copy(update={"encryption": "AES256"}), **SMALL)
+    with pytest.raises(StorageError, match="KMS is not configured"):
+        run_transfer(plan_transfer(str(tree), f"s3://{bucket}/t", settings=settings), settings=settings)
+    with S3Client(minio.profile) as client:
+        assert list(client.list_objects(bucket)) == []
+
+
+def test_so_is_one_that_takes_the_wish_and_does_nothing(tree: Path) -> None:
+    with StandIn() as server:
+        storage = {"endpoint_url": server.url, "access_key": "a", "secret_key": "b", "encryption": "AES256"}
+        settings = load_settings(storage=storage, **SMALL)
+        plan = plan_transfer(str(tree), "s3://bucket/t", settings=settings)
+        with pytest.raises(ConfigurationError, match="does not encrypt: AES256 was asked for, and an object has no encryption"):
+            run_transfer(plan, settings=settings)
+        written = [request.target for request in server.requests if request.method == "PUT"]
+        assert len(written) == 1
+        assert written[0].startswith("/bucket/_incoming/")
+        assert [request.target for request in server.requests if request.method == "DELETE"] == written
 
 
 @pytest.mark.parametrize(
