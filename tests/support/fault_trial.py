@@ -110,8 +110,7 @@ def run_trial(trial: Trial, near: S3Profile, far: S3Profile, folder: Path) -> No
             "transfer": {
                 "part_size_mib": 5,
                 "single_copy_max_bytes": 5 * MIB,
-                # s5cmd waits for a minute and a half where nothing moves, and has no option for it
-                "s5cmd_min_bytes": MIB if rng.random() < (0.05 if trial.fault == "stall" else 0.5) else 10**9,
+                "s5cmd_min_bytes": rng.choice([MIB, 10**9]),
                 "max_concurrent": rng.choice([1, 2, 8]),
                 "max_delete_percent": 100,
                 "staging_dir": str(folder / "staging"),

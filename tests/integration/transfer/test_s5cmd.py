@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from lakehouse_sdk.config import TransferSettings
+from lakehouse_sdk.testing import Fault, FaultProxy
 from lakehouse_sdk.transfer import CancelToken, PlannedObject, Status, TransferPlan, run_transfer
 from lakehouse_sdk.transfer.context.run import RunContext
 from lakehouse_sdk.transfer.runners import Direction, Leg, S5cmdRunner
@@ -184,3 +185,20 @@ def test_a_full_pipe_does_not_stop_it(s3, bucket, by_s5cmd, tmp_path):
     report.raise_for_failures()
     assert {outcome.runner for outcome in report.outcomes} == {"s5cmd"}
     assert time.monotonic() - started_s < 60
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not tell how much a process moved")
+def test_where_nothing_moves_any_more_the_next_runner_takes_over(s3, bucket, tmp_path):
+    """s5cmd itself waits for a minute and a half, and has no timeout that could be set."""
+    (tmp_path / "k").write_bytes(b"x" * 100_000)
+    stat = (tmp_path / "k").stat()
+    with (
+        FaultProxy(s3.profile.endpoint_url, Fault(end="stall", after_bytes=10)) as proxy,
+        RunContext(TransferSettings()) as context,
+    ):
+        profile = proxy.profile(s3.profile).model_copy(update={"read_timeout_s": 0.5})
+        leg = Leg(Direction.UPLOAD, profile, "", bucket)
+        row = PlannedObject("k", str(tmp_path / "k"), "k", stat.st_size)
+        (outcome,) = S5cmdRunner(leg, context).run([row])
+        assert proxy.ended
+    assert (outcome.status, outcome.reason) == (Status.REFUSED, "s5cmd moved nothing any more")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO
 
 from lakehouse_sdk.config import S3Profile
@@ -56,11 +58,23 @@ class S5cmdProcess:
         self._unsent: deque[bytes] = deque()
         self._writing = False
         self._finish = False
+        self._moved, self._moved_s = b"", time.monotonic()
 
     @property
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
+
+    def is_stalled(self, after_s: float) -> bool:
+        """True where it has moved no byte for so many seconds, as far as this system tells: it has no timeout of its own."""
+        now_s = time.monotonic()
+        try:
+            moved = Path(f"/proc/{self.pid}/io").read_bytes()
+        except OSError:
+            return False
+        if moved != self._moved:
+            self._moved, self._moved_s = moved, now_s
+        return now_s - self._moved_s > after_s
 
     def feed(self, line: bytes) -> None:
         """Queue one line (without its end); `receive` sends it."""

@@ -148,8 +148,10 @@ class S5cmdRunner:
             elif answer is not None:  # whose answer it is will show when the process ended: what is left was not answered
                 self._gone = f"s5cmd answered something else: {answer.text!r} {answer.error}"
                 process.finish()
-        if process.ended or self._unreachable > 2 * self._context.settings.max_concurrent:
-            self._gone = self._gone or ("s5cmd ended early" if process.ended else "s5cmd reached no server")
+        stalled = not process.ended and process.is_stalled(self._leg.profile.read_timeout_s)
+        if process.ended or stalled or self._unreachable > 2 * self._context.settings.max_concurrent:
+            why = "moved nothing any more" if stalled else "ended early" if process.ended else "reached no server"
+            self._gone = self._gone or f"s5cmd {why}"
             left = list(self._outstanding.values())
             self._end()
             yield from (Outcome(row, Status.REFUSED, self._gone, self.name) for row in left)
