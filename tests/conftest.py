@@ -121,8 +121,8 @@ def _fifth(item: pytest.Item) -> int:
 
 
 def _needs_more(item: pytest.Item) -> bool:
-    """True where a test needs a package that CI does not install, or a program that takes minutes to build."""
-    if item.get_closest_marker("needs_build"):
+    """True where a test needs a package that CI does not install, a program that takes minutes to build, or half an hour."""
+    if item.get_closest_marker("needs_build") or item.get_closest_marker("whole"):
         return True
     wanted = {marker.args[0] for marker in item.iter_markers("needs_debian")}
     return not wanted <= set(_list_packages("apt-packages.txt"))

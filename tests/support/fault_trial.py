@@ -44,6 +44,7 @@ class Trial:
         delete: Whether what only the target has is to go.
         source: Bodies by name.
         before: What the target holds at first.
+        early: True to strike at the first chance, because a later moment came after the end.
         landed: True where the fault struck before the run had ended.
         said_ok: What the run's report said; None where it gave none.
     """
@@ -54,6 +55,7 @@ class Trial:
     delete: bool
     source: dict[str, bytes]
     before: dict[str, bytes]
+    early: bool = False
     landed: bool = False
     said_ok: bool | None = None
     notes: list[str] = field(default_factory=list)
@@ -149,11 +151,15 @@ def run_trial(trial: Trial, near: S3Profile, far: S3Profile, folder: Path) -> No
 def _suffer(trial: Trial, rng: random.Random, call: tuple[Any, ...], proxies: list[FaultProxy]) -> None:
     """The call, in a process of its own, and the fault in it."""
     start_forkserver()
-    number, moment = rng.choice([0, 1, 1, 2, 2, 3, 5]), rng.random()
+    number, moment = (0, 0.0) if trial.early else (rng.choice([0, 1, 1, 2, 2, 3, 5]), rng.random())
     for proxy in proxies:
         if trial.fault in {"reset", "close", "stall", "busy"}:
             faults = [
-                Fault(end=trial.fault, after_bytes=int(rng.random() ** 4 * 6 * MIB) + 1, direction=direction)  # type: ignore[arg-type]
+                Fault(
+                    end=trial.fault,
+                    after_bytes=int(rng.random() ** 4 * (2000 if trial.early else 6 * MIB)) + 1,
+                    direction=direction,
+                )  # type: ignore[arg-type]
                 for direction in ("answers", "requests")
             ]
             burst = rng.randint(1, 4)
