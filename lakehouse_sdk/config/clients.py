@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from lakehouse_sdk.config.environment import ARROW_CHECKSUMS
 from lakehouse_sdk.config.masking import MASK, Secret
 from lakehouse_sdk.config.profiles import S3Profile
 from lakehouse_sdk.config.settings import Settings
@@ -90,6 +91,6 @@ def storage_options(settings: Settings, client: str, *, profile: str = "") -> St
         known = ", ".join(sorted({*_PROJECTIONS, *_WITH_LAKEHOUSE_ADDRESSES, _SPARK}))
         raise UsageError(f"There are no storage options for {client!r}.", hint=f"Known clients: {known}.")
     if client in _ARROWS:  # Arrow's S3 client takes this from the environment alone (docs/explanation/connections.md)
-        for name in ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"):
-            os.environ.setdefault(name, "when_required")
+        for name, value in ARROW_CHECKSUMS.items():
+            os.environ.setdefault(name, value)
     return StorageOptions(_PROJECTIONS[client](server), server)

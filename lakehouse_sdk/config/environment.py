@@ -12,6 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
+ARROW_CHECKSUMS = {
+    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+}
+"""Arrow's S3 client takes these from the environment alone, when it is made. Without them it sends chunks with trailers, which
+one server stored inside of Iceberg's metadata."""
 _CA_BUNDLES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE")
 
 

@@ -15,14 +15,9 @@ from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from lakehouse_sdk.config import S3Profile
+from lakehouse_sdk.config.environment import ARROW_CHECKSUMS
 
 _KNOWN_TO_ARROW = frozenset({"ca_bundle", "proxy"})
-_PINNED = {
-    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
-    "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
-}
-"""Arrow's S3 client takes these from the environment alone, when it is made. Without them it sends chunks with trailers, which
-one server stored inside of Iceberg's metadata."""
 _lock = Lock()
 
 
@@ -90,8 +85,8 @@ def open_arrow_filesystem(storage: S3Profile) -> FileSystem:
 @contextmanager
 def _pinned_environment() -> Iterator[None]:
     with _lock:
-        before = {name: os.environ.get(name) for name in _PINNED}
-        os.environ.update(_PINNED)
+        before = {name: os.environ.get(name) for name in ARROW_CHECKSUMS}
+        os.environ.update(ARROW_CHECKSUMS)
         try:
             yield
         finally:

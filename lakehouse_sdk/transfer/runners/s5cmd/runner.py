@@ -70,8 +70,8 @@ class S5cmdRunner:
         profile = self._leg.profile
         if profile.addressing_style == "virtual" and profile.endpoint_url is not None:
             return "s5cmd addresses this endpoint by path only"
-        if profile.customer_key is not None or profile.client_cert is not None or (profile.secure and profile.min_tls != "1.2"):
-            return "s5cmd knows no SSE-C, no client certificate and no other TLS than its own"
+        if unknown := profile.find_untold({"ca_bundle", "proxy", "encryption"}):
+            return f"s5cmd cannot be told {', '.join(unknown)}"
         if profile.resolved_proxy and is_loopback(urlsplit(profile.resolved_endpoint_url).hostname or ""):
             return "s5cmd asks for a loopback address past every proxy"
         return ""
